@@ -1,0 +1,30 @@
+"""What a night is called: the calendar day (UTC) on which its crawl starts, written `2026-11-23`.
+
+A night names object keys, table rows and reports, so that every task can compute its keys again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from lvbag.errors import LvbagError
+
+
+class NightError(LvbagError):
+    """A text that names no night."""
+
+
+def parse_night(text: str) -> dt.date:
+    """Read `YYYY-MM-DD`; anything else raises `NightError`."""
+    try:
+        night = dt.date.fromisoformat(text)
+    except ValueError:
+        night = None
+    if night is None or night.isoformat() != text:
+        raise NightError(f"night {text!r} is not a day written YYYY-MM-DD, such as 2026-11-23")
+    return night
+
+
+def today() -> dt.date:
+    """The night that is running now (UTC)."""
+    return dt.datetime.now(dt.UTC).date()

@@ -1,0 +1,321 @@
+"""Every setting of lvbag in one place, read from `config/lvbag.yaml` and `LVBAG_*` variables.
+
+Order of precedence, highest first:
+
+1. environment variables, nested names joined by two underscores: `LVBAG_STORE__ENDPOINT=http://127.0.0.1:9000`
+2. `embedded.env` in the home folder, which `lvbag up` writes (the embedded store's address and secrets)
+3. `lvbag.yaml` in the configuration folder
+4. the defaults below, each beside its reason
+
+Three variables say where to look and are no settings themselves: `LVBAG_HOME` (state of this machine: embedded
+services, caches, logs), `LVBAG_CONFIG_DIR` (`lvbag.yaml`, `catalog.csv`, `recipes/`) and `LVBAG_LOG`.
+
+An unknown name or a value that is not allowed raises `SettingsError` with the setting's name, the value and what is
+allowed. Secrets are `SecretStr`: printing or logging a `Settings` shows stars.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from lvbag.errors import LvbagError
+
+PREFIX = "LVBAG_"
+LOCATION_VARIABLES = frozenset({"LVBAG_HOME", "LVBAG_CONFIG_DIR", "LVBAG_LOG"})
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+
+
+class SettingsError(LvbagError):
+    """A setting is missing, unknown or has a value that is not allowed."""
+
+
+class Group(BaseModel):
+    """A group of settings: unknown names are refused, values cannot be changed after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Group):
+    """The S3 endpoint that holds everything."""
+
+    endpoint: AnyHttpUrl = Field(default=AnyHttpUrl("http://127.0.0.1:9000"), description="http(s)://host:port")
+    access_key: SecretStr = Field(default=SecretStr(""), description="the store's access key")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="the store's secret key")
+    region: str = Field(default="us-east-1", description="MinIO, Silo and MiniStack all answer to this one")
+    bucket_prefix: str = Field(
+        default="lvbag",
+        pattern=r"^[a-z0-9][a-z0-9-]{1,30}$",
+        description="buckets are <prefix>-raw, <prefix>-curated …",
+    )
+    timeout_s: PositiveFloat = Field(default=30.0, description="one request; a stuck store must not hold a task")
+    retries: Annotated[int, Field(ge=0, le=20)] = Field(default=5, description="on 5xx and connection errors")
+
+
+class SourceSettings(Group):
+    """One place to crawl."""
+
+    kind: Literal["schema_org"] = Field(default="schema_org", description="the parser that understands the place")
+    enabled: bool = True
+    search_url: str = Field(
+        description="the listing page of a query; {query} is replaced by the percent-encoded query",
+    )
+    query_prefix: str = Field(default="Louis Vuitton", description="put before the style code or alias")
+    max_pages: PositiveInt = Field(default=20, description="result pages followed per query")
+
+    @field_validator("search_url")
+    @classmethod
+    def _has_query(cls, value: str) -> str:
+        if "{query}" not in value or not value.startswith(("http://", "https://")):
+            raise ValueError("must be an http(s) address that contains {query}")
+        return value
+
+
+class CrawlSettings(Group):
+    """How the crawl behaves."""
+
+    sources: dict[str, SourceSettings] = Field(default_factory=dict, description="by name; the name stands in keys")
+    contact: str = Field(
+        default="",
+        description="an address or page where a shop's operator reaches you; required for all but loopback hosts",
+    )
+    loopback_hosts: tuple[str, ...] = Field(
+        default=(), description="host:port pairs on this machine that may be crawled (the demo marketplace)"
+    )
+    products_per_shard: PositiveInt = Field(default=10, description="a shard is one mapped Airflow task")
+    max_requests: PositiveInt = Field(default=20_000, description="the budget of one night")
+    min_delay_s: Annotated[float, Field(ge=0.0)] = Field(
+        default=1.0, description="between two requests to a host; a longer crawl-delay in robots.txt wins"
+    )
+    timeout_s: PositiveFloat = Field(default=20.0, description="to connect, and between two reads")
+    total_timeout_s: PositiveFloat = Field(default=60.0, description="one whole response")
+    max_retry_after_s: PositiveFloat = Field(default=120.0, description="longer waits give the host up for the night")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=3, description="of a request, on 429, 5xx, cut connections"
+    )
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    max_page_bytes: PositiveInt = Field(default=10_000_000, description="of a decompressed page")
+    max_image_bytes: PositiveInt = Field(default=20_000_000, description="of one picture")
+
+
+class ImageSettings(Group):
+    """What counts as a picture."""
+
+    max_pixels: PositiveInt = Field(default=50_000_000, description="larger ones are refused before they are decoded")
+    min_side_px: PositiveInt = Field(default=96, description="smaller ones show too little to tell products apart")
+
+
+class CurateSettings(Group):
+    """From raw bytes to a snapshot."""
+
+    near_max_distance64: Annotated[int, Field(ge=0, le=32)] = Field(
+        default=8, description="bits of the 64-bit pHash: proposes near-duplicates"
+    )
+    near_max_distance256: Annotated[int, Field(ge=0, le=128)] = Field(
+        default=31, description="bits of the 256-bit pHash: confirms them (0.04 % false)"
+    )
+    near_max_colour: PositiveFloat = Field(
+        default=12.0,
+        description="mean CIELAB distance of 8x8 thumbnails: the same shape in another colour is no duplicate",
+    )
+    max_refused_share: Share = Field(
+        default=0.5, description="a night of which more rows fail the expectations is quarantined whole"
+    )
+    images_per_shard: PositiveInt = Field(default=1000, description="of one mapped cleaning task")
+    crop_side_px: Annotated[int, Field(ge=64, le=1024)] = Field(
+        default=288, description="longest side of a stored crop"
+    )
+    crop_margin: Share = Field(default=0.08, description="of the box's size, kept around it")
+    min_box_share: Share = Field(default=0.02, description="a smaller bag is refused as too small")
+    min_images: PositiveInt = Field(default=30, description="a product enters the snapshot with this many kept images")
+    test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.15
+    val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.10
+    shard_images: PositiveInt = Field(default=10_000, description="images in one tar of a snapshot")
+
+
+class DetectorSettings(Group):
+    """The detector that finds the bag."""
+
+    recipe: str = Field(default="detector_yolo11n", description="config/recipes/<name>.yaml")
+    confidence: Share = Field(default=0.35, description="the working point: boxes below it do not count")
+    iou: Share = Field(default=0.5, description="non-maximum suppression")
+    class_map: dict[str, str] = Field(
+        default_factory=lambda: {"BigBag": "Bag", "SmallBag": "Bag", "BackPack": "Bag", "Bag": "Bag"},
+        description="label classes to detector classes; a class that is missing here is an error",
+    )
+
+
+class TrainSettings(Group):
+    """When and what to train."""
+
+    recipes: tuple[str, ...] = Field(default=("efficientnet_b0",), min_length=1, description="one challenger each")
+    min_new_images: PositiveInt = Field(default=100, description="new training images since the champion's snapshot")
+    device: Literal["require", "prefer", "never"] = Field(default="prefer", description="a CUDA device")
+    threads: Annotated[int, Field(ge=0)] = Field(default=0, description="of torch on the CPU; 0 takes every core")
+    pretrained: bool = Field(default=False, description="allow weights from the Hugging Face hub (needs the network)")
+    approval: bool = Field(default=False, description="a person approves each promotion in the Airflow UI")
+    timeout_s: PositiveFloat = Field(default=12 * 3600.0, description="of one training; then it is stopped")
+
+
+class GateSettings(Group):
+    """When a challenger replaces the champion."""
+
+    min_gain: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
+        default=0.0, description="top-1 (classifier) or mAP50-95 (detector) must rise by more than this"
+    )
+    evidence: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=1.0, description="largest one-sided McNemar p-value that is accepted; 1 shows it without requiring it"
+    )
+    min_test_images: PositiveInt = Field(default=30, description="a smaller test set decides nothing")
+    chance_factor: PositiveFloat = Field(
+        default=2.0, description="the first classifier must beat chance by this factor"
+    )
+    min_first_map50: Share = Field(default=0.5, description="the first detector must reach this mAP50")
+
+
+class Settings(BaseSettings):
+    """All of lvbag's settings. Get the process's own with `load_settings()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    store: StoreSettings = StoreSettings()
+    crawl: CrawlSettings = CrawlSettings()
+    images: ImageSettings = ImageSettings()
+    curate: CurateSettings = CurateSettings()
+    detector: DetectorSettings = DetectorSettings()
+    train: TrainSettings = TrainSettings()
+    gate: GateSettings = GateSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file's values, which arrive as keyword arguments."""
+        return env_settings, dotenv_settings, init_settings
+
+
+def load_settings() -> Settings:
+    """Read and check every setting; raises `SettingsError`. Cheap to call: one reading per process and environment."""
+    relevant = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(PREFIX)))
+    return _read_settings(relevant, home_dir(), config_dir())
+
+
+def home_dir() -> Path:
+    """The folder with this machine's state: `LVBAG_HOME`, else the home that is up, else `.run/local`."""
+    if chosen := os.environ.get("LVBAG_HOME"):
+        return Path(chosen).resolve()
+    pointer = PROJECT_ROOT / ".run" / "current"
+    if pointer.is_file():
+        return Path(pointer.read_text(encoding="utf-8").strip())
+    return PROJECT_ROOT / ".run" / "local"
+
+
+def config_dir() -> Path:
+    """The folder with `lvbag.yaml`, `catalog.csv` and `recipes/`.
+
+    `LVBAG_CONFIG_DIR` names it; else it is the home's own `config` (the demo has one); else the project's.
+    """
+    if chosen := os.environ.get("LVBAG_CONFIG_DIR"):
+        return Path(chosen).resolve()
+    own = home_dir() / "config"
+    return own if (own / "lvbag.yaml").is_file() else PROJECT_ROOT / "config"
+
+
+def embedded_env_path(home: Path) -> Path:
+    """The file in which `lvbag up` keeps the embedded store's address and secrets (mode 0600)."""
+    return home / "embedded.env"
+
+
+@lru_cache(maxsize=8)
+def _read_settings(environment: tuple[tuple[str, str], ...], home: Path, config: Path) -> Settings:
+    _refuse_unknown_variables(dict(environment))
+    path = config / "lvbag.yaml"
+    values = _read_yaml(path)
+    try:
+        return Settings(_env_file=embedded_env_path(home), **values)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path, dict(environment))) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise SettingsError(f"{path} does not exist; set LVBAG_CONFIG_DIR to the folder that holds lvbag.yaml")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must hold settings by name, found {type(values).__name__}")
+    return values
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would be ignored in silence; name it and the nearest real one instead."""
+    known = setting_variables()
+    for name in environment:
+        if name in LOCATION_VARIABLES or any(
+            name == k or (k.endswith("__*") and name.startswith(k[:-1])) for k in known
+        ):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SettingsError(f"{name} is no setting of lvbag{hint}")
+
+
+def setting_variables() -> list[str]:
+    """The names of all variables; a mapping's entries end in `__*`."""
+    names: list[str] = []
+    for group, field in Settings.model_fields.items():
+        names.append(f"{PREFIX}{group.upper()}")
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for name, inner in model.model_fields.items():
+                variable = f"{PREFIX}{group}__{name}".upper()
+                names.append(variable)
+                if str(inner.annotation).startswith("dict["):
+                    names.append(f"{variable}__*")
+    return names
+
+
+def _explain(error: ValidationError, path: Path, environment: Mapping[str, str]) -> str:
+    rows = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        variable = PREFIX + "__".join(str(part) for part in item["loc"]).upper()
+        where = variable if variable in environment else str(path)
+        if item["type"] == "extra_forbidden":
+            rows.append(f"{name} ({where}): there is no such setting")
+            continue
+        secret = "key" in name or "secret" in name or "password" in name
+        value = "***" if secret else repr(item.get("input"))
+        rows.append(f"{name} = {value} ({where}): {_allowed(item['msg'])}")
+    return "wrong settings:\n  " + "\n  ".join(rows)
+
+
+def _allowed(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")

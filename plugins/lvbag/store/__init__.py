@@ -1,0 +1,34 @@
+"""The object store: keys (`keys`), objects (`client`) and tables (`tables`).
+
+Polars is imported by `lvbag.store.tables` alone, so that what only needs objects stays light.
+"""
+
+from lvbag.store.client import (
+    CorruptObject,
+    ObjectInfo,
+    ObjectMissing,
+    PreconditionFailed,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    json_bytes,
+    nonce,
+    open_store,
+)
+from lvbag.store.keys import Bucket, ModelKind, Ref
+
+__all__ = [
+    "Bucket",
+    "CorruptObject",
+    "ModelKind",
+    "ObjectInfo",
+    "ObjectMissing",
+    "PreconditionFailed",
+    "Ref",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "json_bytes",
+    "nonce",
+    "open_store",
+]

@@ -1,0 +1,255 @@
+"""Every object key of the system, built here and nowhere else.
+
+A key is a function of what the object is, so that a task that runs twice writes the same object. Names from outside
+(titles, file names, URLs) never become part of a key; source and shard names are checked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lvbag.errors import LvbagError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class KeyNameError(LvbagError):
+    """A name that may not stand in an object key."""
+
+
+class Bucket(StrEnum):
+    """The five buckets by role; the store puts its prefix before the role."""
+
+    RAW = "raw"
+    CURATED = "curated"
+    DATASETS = "datasets"
+    MODELS = "models"
+    REPORTS = "reports"
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """Where an object stands: a bucket's role and a key."""
+
+    bucket: Bucket
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.bucket}:{self.key}"
+
+
+# ------------------------------------------------------------------ raw
+
+
+def plan(night: dt.date) -> Ref:
+    """The night's plan: shards with their products and budgets (JSON)."""
+    return Ref(Bucket.RAW, f"plans/{_night(night)}/plan.json")
+
+
+def listings(night: dt.date, source: str, shard: str) -> Ref:
+    """One row a listing (`schemas.LISTINGS`)."""
+    return Ref(Bucket.RAW, f"{listings_prefix(night)}{_name(source)}/{_name(shard)}.parquet")
+
+
+def listings_prefix(night: dt.date) -> str:
+    """All listing tables of a night, in the raw bucket."""
+    return f"listings/{_night(night)}/"
+
+
+def fetches(night: dt.date, source: str, shard: str) -> Ref:
+    """One row an image fetch, kept or refused (`schemas.FETCHES`)."""
+    return Ref(Bucket.RAW, f"{fetches_prefix(night)}{_name(source)}/{_name(shard)}.parquet")
+
+
+def fetches_prefix(night: dt.date) -> str:
+    """All fetch tables of a night, in the raw bucket."""
+    return f"fetches/{_night(night)}/"
+
+
+def seen(night: dt.date, source: str) -> Ref:
+    """What the source had shown up to and with this night: URLs with validators and digests (`schemas.SEEN`)."""
+    return Ref(Bucket.RAW, f"seen/{_night(night)}/{_name(source)}.parquet")
+
+
+def seen_prefix() -> str:
+    """All `seen` tables, in the raw bucket."""
+    return "seen/"
+
+
+def raw_image(sha256: str, extension: str) -> Ref:
+    """The bytes as fetched; the extension tells the format that the content has."""
+    return Ref(Bucket.RAW, f"images/{_digest(sha256)[:2]}/{sha256}.{_name(extension)}")
+
+
+def page(night: dt.date, source: str, shard: str, sha256: str) -> Ref:
+    """A page that no parser understood, compressed with zstandard."""
+    return Ref(Bucket.RAW, f"pages/{_night(night)}/{_name(source)}/{_name(shard)}/{_digest(sha256)}.html.zst")
+
+
+def night_manifest(night: dt.date) -> Ref:
+    """The crawl's last word on a night: tables with their digests, and counts (JSON)."""
+    return Ref(Bucket.RAW, f"nights/{_night(night)}/manifest.json")
+
+
+def night_manifest_prefix() -> str:
+    """All night manifests, in the raw bucket."""
+    return "nights/"
+
+
+# ------------------------------------------------------------------ curated
+
+
+def stage(night: dt.date, name: str) -> Ref:
+    """A table between two steps of curation: `exact`, `near` or `validate` (`schemas.STAGES`)."""
+    return Ref(Bucket.CURATED, f"stages/{_night(night)}/{_name(name)}.parquet")
+
+
+def curated_images(night: dt.date, part: int) -> Ref:
+    """One row an image with every verdict and its reason (`schemas.IMAGES`)."""
+    return Ref(Bucket.CURATED, f"{curated_images_prefix(night)}part-{part:04d}.parquet")
+
+
+def curated_images_prefix(night: dt.date | None = None) -> str:
+    """All parts of a night, or of every night, in the curated bucket."""
+    return "images/" if night is None else f"images/{_night(night)}/"
+
+
+def crop(detector: str, sha256: str) -> Ref:
+    """The crop of an image, by the detector version that cut it (`0003`, or `none` for the whole picture)."""
+    return Ref(Bucket.CURATED, f"crops/{_name(detector)}/{_digest(sha256)[:2]}/{sha256}.jpg")
+
+
+def quarantine(night: dt.date, name: str) -> Ref:
+    """A batch that failed validation, whole."""
+    return Ref(Bucket.CURATED, f"quarantine/{_night(night)}/{_name(name)}.parquet")
+
+
+def labels(label_set: str, name: str) -> Ref:
+    """A label export as it came (`export.zip`) and what was read from it (`labels.json`)."""
+    return Ref(Bucket.CURATED, f"{labels_prefix()}{_name(label_set)}/{_name(name)}")
+
+
+def labels_prefix() -> str:
+    """All label sets, in the curated bucket."""
+    return "labels/"
+
+
+# ------------------------------------------------------------------ datasets
+
+
+def snapshot(snapshot_id: str, name: str) -> Ref:
+    """A file of a snapshot: `manifest.parquet`, `card.md`, `stats.json`, `preview.jpg`."""
+    return Ref(Bucket.DATASETS, f"{_name(snapshot_id)}/{_name(name)}")
+
+
+def snapshot_shard(snapshot_id: str, number: int) -> Ref:
+    """A WebDataset tar of a snapshot."""
+    return Ref(Bucket.DATASETS, f"{_name(snapshot_id)}/shards/{number:05d}.tar")
+
+
+def snapshot_of_night(night: dt.date) -> Ref:
+    """Which snapshot stood after this night (JSON)."""
+    return Ref(Bucket.DATASETS, f"nights/{night.isoformat()}.json")
+
+
+def snapshot_of_night_prefix() -> str:
+    """All night pointers, in the datasets bucket; the last one by name is the newest."""
+    return "nights/"
+
+
+# ------------------------------------------------------------------ models
+
+
+class ModelKind(StrEnum):
+    """The two models of the registry."""
+
+    CLASSIFIER = "classifier"
+    DETECTOR = "detector"
+
+
+def version_name(number: int) -> str:
+    """`7` is written `0007`, so that names sort."""
+    return f"{number:04d}"
+
+
+def version_file(kind: ModelKind, number: int, name: str) -> Ref:
+    """A file of a version: `model.onnx`, `metrics.json`, `card.md` …"""
+    return Ref(Bucket.MODELS, f"{versions_prefix(kind)}{version_name(number)}/{_name(name)}")
+
+
+def versions_prefix(kind: ModelKind) -> str:
+    """All versions of a kind, in the models bucket."""
+    return f"{kind}/versions/"
+
+
+def champion(kind: ModelKind) -> Ref:
+    """The alias: which version is used (JSON, flipped by compare-and-swap)."""
+    return Ref(Bucket.MODELS, f"{kind}/champion.json")
+
+
+def training(kind: ModelKind, training_key: str) -> Ref:
+    """Which version number a training owns, so that a retried task finds its own (JSON)."""
+    return Ref(Bucket.MODELS, f"{kind}/trainings/{_name(training_key)}.json")
+
+
+def evaluation(kind: ModelKind, evaluation_key: str) -> Ref:
+    """Champion and challengers measured on one test set (JSON)."""
+    return Ref(Bucket.MODELS, f"{kind}/evaluations/{_name(evaluation_key)}.json")
+
+
+def history(kind: ModelKind, name: str) -> Ref:
+    """An event of the registry: `<time>-<event>.json`; never changed."""
+    return Ref(Bucket.MODELS, f"{history_prefix(kind)}{_name(name)}.json")
+
+
+def history_prefix(kind: ModelKind) -> str:
+    """All events of a kind, in the models bucket."""
+    return f"{kind}/history/"
+
+
+# ------------------------------------------------------------------ reports
+
+
+def night_report(night: dt.date, name: str = "index.html") -> Ref:
+    """The night's page, and its figures as `funnel.json`."""
+    return Ref(Bucket.REPORTS, f"nights/{night.isoformat()}/{_name(name)}")
+
+
+def night_report_prefix() -> str:
+    """All nights' reports, in the reports bucket."""
+    return "nights/"
+
+
+def data_docs_prefix(night: dt.date) -> str:
+    """Great Expectations' data docs of a night, in the reports bucket."""
+    return f"data-docs/{_night(night)}/"
+
+
+def probe(name: str) -> Ref:
+    """An object that only tests the store."""
+    return Ref(Bucket.REPORTS, f".probe/{_name(name)}")
+
+
+# ------------------------------------------------------------------ names
+
+
+def _night(night: dt.date) -> str:
+    return f"night={night.isoformat()}"
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise KeyNameError(
+            f"{name!r} may not stand in an object key: use letters, digits, '.', '_' and '-', at most 64"
+        )
+    return name
+
+
+def _digest(sha256: str) -> str:
+    if not _SHA256.fullmatch(sha256):
+        raise KeyNameError(f"{sha256!r} is no sha256 in hexadecimal")
+    return sha256

@@ -1,0 +1,65 @@
+"""Parquet tables in the store, each with a schema that it must fit exactly.
+
+A table that does not fit is refused with the column's name, when it is written and when it is read. Equal frames give
+equal bytes, so a step that runs twice leaves the same object.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import polars as pl
+
+from lvbag.errors import LvbagError
+from lvbag.store.client import CorruptObject, ObjectInfo, Store
+from lvbag.store.keys import Ref
+
+
+class SchemaError(LvbagError):
+    """A table does not fit its schema."""
+
+
+def write_table(store: Store, ref: Ref, frame: pl.DataFrame, schema: pl.Schema) -> ObjectInfo:
+    """Check a frame against its schema and write it; raises `SchemaError` naming the column."""
+    check_schema(frame, schema, store.uri(ref))
+    return store.put(ref, parquet_bytes(frame), "application/vnd.apache.parquet")
+
+
+def read_table(store: Store, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
+    """Read a table and check it; raises `CorruptObject` (no Parquet) and `SchemaError` (does not fit)."""
+    data = store.get(ref)
+    try:
+        frame = pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise CorruptObject(f"{store.uri(ref)} is not a readable Parquet table: {error}") from None
+    check_schema(frame, schema, store.uri(ref))
+    return frame
+
+
+def read_tables(store: Store, refs: Iterable[Ref], schema: pl.Schema) -> pl.DataFrame:
+    """All tables one below the other, in the order given; an empty frame with the schema where there are none."""
+    frames = [read_table(store, ref, schema) for ref in refs]
+    return pl.concat(frames) if frames else schema.to_frame()
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """The frame as Parquet; the same bytes for equal frames."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()
+
+
+def check_schema(frame: pl.DataFrame, schema: pl.Schema, what: str) -> None:
+    """Columns, their order and their types must be the schema's; raises `SchemaError` naming the first that differs."""
+    actual = frame.schema
+    for name, wanted in schema.items():
+        if name not in actual:
+            raise SchemaError(f"{what}: column {name!r} is missing")
+        if actual[name] != wanted:
+            raise SchemaError(f"{what}: column {name!r} has type {actual[name]}, expected {wanted}")
+    for name in actual:
+        if name not in schema:
+            raise SchemaError(f"{what}: column {name!r} is not in the schema")
+    if list(actual) != list(schema):
+        raise SchemaError(f"{what}: columns stand in the order {list(actual)}, expected {list(schema)}")

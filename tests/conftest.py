@@ -1,0 +1,96 @@
+"""Shared fixtures: a real S3 server (MiniStack) on loopback with a fresh set of buckets per test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from lvbag.settings import Settings, StoreSettings
+from lvbag.store import Store
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ACCESS_KEY = "111122223333"
+SECRET_KEY = "a-secret-of-the-tests"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def store_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MiniStack of this test session; stopped by process id."""
+    folder = tmp_path_factory.mktemp("ministack")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SERVICES": "s3,iam,sts",
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(folder / "s3"),
+        "STATE_DIR": str(folder / "state"),
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "LOG_LEVEL": "WARNING",
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    endpoint = f"http://127.0.0.1:{port}"
+    http = urllib3.PoolManager(retries=False)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            http.request("GET", f"{endpoint}/_ministack/health", timeout=1)
+            break
+        except urllib3.exceptions.HTTPError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"MiniStack did not start:\n{(folder / 'log').read_text()}")
+            time.sleep(0.1)
+    yield endpoint
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def store_settings(endpoint: str, prefix: str = "lvbag") -> StoreSettings:
+    return StoreSettings.model_validate(
+        {
+            "endpoint": endpoint,
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+            "bucket_prefix": prefix,
+            "timeout_s": 20,
+            "retries": 2,
+        }
+    )
+
+
+@pytest.fixture
+def settings(store_endpoint: str) -> Settings:
+    """Default settings over a fresh set of buckets."""
+    return Settings(store=store_settings(store_endpoint, f"t{uuid.uuid4().hex[:10]}"))
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    store = Store(settings.store)
+    store.ensure_buckets()
+    return store
