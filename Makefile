@@ -1,1 +1,59 @@
+# Every target sets up what it needs first; doing it again costs nothing. `make` alone lists the targets.
 .DEFAULT_GOAL := help
+.PHONY: help setup demo up down test lint bench lock lock-check clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(BIN)/uv --quiet
+COMPILE := $(UV) pip compile pyproject.toml --group dev --python-version 3.11 --universal --generate-hashes --no-header --no-annotate
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(READY) ## install everything into .venv (part of every other target)
+
+$(READY): requirements.lock pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "lvbag needs Python 3.11; found $$($(PYTHON) --version). Name another with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what requirements.lock names into $(VENV) (6.4 GB, a few minutes at the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY) ## two nights of the whole chain against a marketplace on this machine (PHOTOS=folder for real photographs)
+	@$(BIN)/lvbag demo run $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+up: $(READY) ## start the object store and Airflow on this machine
+	@$(BIN)/lvbag up
+
+down: $(READY) ## stop what `make demo` or `make up` started
+	@$(BIN)/lvbag down
+
+test: $(READY) ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, ruff format, mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## measure ourselves beside our peers
+	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml, keeping the versions that still fit
+	@$(COMPILE) -o requirements.lock
+
+lock-check: $(READY) ## fail when requirements.lock does not fit pyproject.toml
+	@cp requirements.lock $(VENV)/requirements.check
+	@$(COMPILE) -o $(VENV)/requirements.check > /dev/null
+	@diff -u requirements.lock $(VENV)/requirements.check > /dev/null || \
+		{ echo "requirements.lock does not fit pyproject.toml: run 'make lock' and commit it"; exit 1; }
+
+clean: ## remove the environment and all that ran (asks nothing: data under .run is lost)
+	@if test -x $(BIN)/lvbag; then $(BIN)/lvbag down; fi
+	@rm -rf $(VENV) .run

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lvbag import settings as module
+from lvbag.settings import SettingsError, load_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "lvbag.yaml").write_text("train:\n  min_new_images: 7\n")
+    monkeypatch.setenv("LVBAG_CONFIG_DIR", str(folder))
+    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
+    return folder
+
+
+def test_the_file_is_read_and_a_variable_wins_over_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().train.min_new_images == 7
+    monkeypatch.setenv("LVBAG_TRAIN__MIN_NEW_IMAGES", "9")
+    assert load_settings().train.min_new_images == 9
+    assert load_settings().train.recipes == ("efficientnet_b0",), "a variable does not wipe out its group"
+
+
+def test_what_up_wrote_stands_between_the_environment_and_the_file(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    module.embedded_env_path(home).write_text("LVBAG_STORE__SECRET_KEY=sesame\nLVBAG_TRAIN__MIN_NEW_IMAGES=8\n")
+    settings = load_settings()
+    assert settings.store.secret_key.get_secret_value() == "sesame"
+    assert settings.train.min_new_images == 8
+    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", "other")
+    assert load_settings().store.secret_key.get_secret_value() == "other"
+
+
+def test_secrets_never_show(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", "sesame")
+    settings = load_settings()
+    assert "sesame" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LVBAG_TRAIN__DEVICE", "gpu", r"train\.device = 'gpu' \(LVBAG_TRAIN__DEVICE\): must be 'require', 'prefer'"),
+        ("LVBAG_CURATE__TEST_SHARE", "0.9", r"curate\.test_share = '0\.9' .*less than 0\.5"),
+        ("LVBAG_STORE__ENDPOINT", "nowhere", r"store\.endpoint = 'nowhere'"),
+        ("LVBAG_STORE__ENDPONT", "x", r"LVBAG_STORE__ENDPONT is no setting.*did you mean LVBAG_STORE__ENDPOINT"),
+        ("LVBAG_CRAWL__SOURCES__SHOP__SEARCH_URL", "http://x/", r"must be an http\(s\) address that contains \{query\}"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(
+    config: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trian: {}\n", r"trian \(.*lvbag\.yaml\): there is no such setting"),
+        ("train:\n  recipe: x\n", r"train\.recipe \(.*\): there is no such setting"),
+        ("train: [1]\n", r"train = \[1\]"),
+        ("- a\n", "must hold settings by name, found list"),
+        ("a: [\n", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_named(config: Path, text: str, message: str) -> None:
+    (config / "lvbag.yaml").write_text(text)
+    module._read_settings.cache_clear()
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+def test_the_projects_own_configuration_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LVBAG_CONFIG_DIR", str(module.PROJECT_ROOT / "config"))
+    monkeypatch.setenv("LVBAG_HOME", str(tmp_path))
+    assert load_settings().crawl.sources == {}
