@@ -68,7 +68,7 @@ class SourceSettings(Group):
     """One place to crawl."""
 
     kind: Literal["schema_org"] = Field(default="schema_org", description="the parser that understands the place")
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="false leaves the place out of the nights")
     search_url: str = Field(
         description="the listing page of a query; {query} is replaced by the percent-encoded query",
     )
@@ -105,7 +105,7 @@ class CrawlSettings(Group):
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         default=3, description="of a request, on 429, 5xx, cut connections"
     )
-    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = Field(default=5, description="followed, each checked again")
     max_page_bytes: PositiveInt = Field(default=10_000_000, description="of a decompressed page")
     max_image_bytes: PositiveInt = Field(default=20_000_000, description="of one picture")
 
@@ -113,7 +113,11 @@ class CrawlSettings(Group):
 class ImageSettings(Group):
     """What counts as a picture."""
 
-    max_pixels: PositiveInt = Field(default=50_000_000, description="larger ones are refused before they are decoded")
+    max_pixels: PositiveInt = Field(
+        default=36_000_000,
+        description="larger ones are refused before they are decoded: a 24-megapixel camera passes, a bomb "
+        "of 40 megapixels in a few kilobytes (120 MB decoded) does not",
+    )
     min_side_px: PositiveInt = Field(default=96, description="smaller ones show too little to tell products apart")
 
 
@@ -133,15 +137,27 @@ class CurateSettings(Group):
     max_refused_share: Share = Field(
         default=0.5, description="a night of which more rows fail the expectations is quarantined whole"
     )
+    max_aspect: Annotated[float, Field(ge=1.0)] = Field(
+        default=4.0, description="longer side over shorter; beyond it are banners and dividers"
+    )
+    min_contrast: Share = Field(
+        default=0.01, description="standard deviation of grey (0 to 1); a blank picture in JPEG stays below it"
+    )
+    min_entropy: Annotated[float, Field(ge=0.0, le=8.0)] = Field(
+        default=0.3, description="bits of the grey histogram; a small bag on plain white still has 0.4"
+    )
     images_per_shard: PositiveInt = Field(default=1000, description="of one mapped cleaning task")
     crop_side_px: Annotated[int, Field(ge=64, le=1024)] = Field(
         default=288, description="longest side of a stored crop"
     )
     crop_margin: Share = Field(default=0.08, description="of the box's size, kept around it")
     min_box_share: Share = Field(default=0.02, description="a smaller bag is refused as too small")
+    several_bags_factor: Annotated[float, Field(ge=1.0)] = Field(
+        default=1.5, description="boxes side by side whose areas differ by less are a collage, and refused"
+    )
     min_images: PositiveInt = Field(default=30, description="a product enters the snapshot with this many kept images")
-    test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.15
-    val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.10
+    test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.15, description="of a product's groups")
+    val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.10, description="of a product's groups")
     shard_images: PositiveInt = Field(default=10_000, description="images in one tar of a snapshot")
 
 

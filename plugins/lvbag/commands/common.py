@@ -1,0 +1,78 @@
+"""What several commands share: settings and store in one step, nights, JSON lines, tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lvbag.nights import NightError, parse_night, today
+from lvbag.settings import Settings, load_settings
+from lvbag.store import Store, open_store
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command works with."""
+
+    settings: Settings
+    store: Store
+
+
+def open_session() -> Session:
+    """Read the settings and name the store; nothing is sent yet."""
+    settings = load_settings()
+    return Session(settings, open_store(settings))
+
+
+def night_value(text: str | None) -> dt.date:
+    """`--night`: a day, or today (UTC) when it is left out."""
+    if text is None:
+        return today()
+    try:
+        return parse_night(text)
+    except NightError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def emit(value: Any, as_json: bool) -> None:
+    """Print a result: one JSON object a line for machines, `name: value` lines for people."""
+    row = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    if as_json:
+        print(json.dumps(row, default=str, ensure_ascii=False))
+        return
+    if not isinstance(row, Mapping):
+        console.print(row)
+        return
+    for name, item in row.items():
+        console.print(f"  [dim]{name}[/dim]  {item}")
+
+
+def funnel_table(title: str, funnels: Mapping[str, Mapping[str, int]]) -> Table:
+    """The funnels of some nights side by side: a row a step, a column a night."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("step")
+    for night in funnels:
+        table.add_column(night, justify="right")
+    steps = list(dict.fromkeys(step for funnel in funnels.values() for step in funnel))
+    for step in _in_order(steps, list(funnels.values())):
+        table.add_row(step, *(_count(funnel.get(step)) for funnel in funnels.values()))
+    return table
+
+
+def _in_order(steps: list[str], funnels: list[Mapping[str, int]]) -> list[str]:
+    """Steps that only later nights have stand where those nights have them."""
+    place = {step: max(list(funnel).index(step) for funnel in funnels if step in funnel) for step in steps}
+    return sorted(steps, key=lambda step: (place[step], steps.index(step)))
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

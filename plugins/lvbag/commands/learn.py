@@ -1,0 +1,91 @@
+"""`lvbag labels`, `lvbag train` and `lvbag train-detector`: what the training DAGs do, by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lvbag.commands.common import Session, console, emit, open_session
+from lvbag.errors import LvbagError
+from lvbag.store import ModelKind
+
+labels_app = typer.Typer(help="Import what people labelled.", no_args_is_help=True)
+
+
+@labels_app.command("import")
+def import_export(
+    path: Annotated[Path, typer.Argument(help="a CVAT YOLO 1.1 export: a zip or a folder", exists=True)],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Check a label export and keep it in the store."""
+    from lvbag.labels import import_labels
+
+    session = open_session()
+    emit(import_labels(session.store, session.settings, path), as_json)
+
+
+def train(
+    recipe: Annotated[list[str] | None, typer.Option(help="a recipe; those of train.recipes when left out")] = None,
+    seed: Annotated[int, typer.Option(help="another seed makes another challenger", min=0)] = 0,
+    force: Annotated[bool, typer.Option(help="train although there is little new")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Train challengers on the newest snapshot, measure them beside the champion, and let the gate decide."""
+    from lvbag import learn
+    from lvbag.curate import newest_snapshot
+
+    session = open_session()
+    store, settings = session.store, session.settings
+    snapshot = newest_snapshot(store)
+    if snapshot is None:
+        raise LvbagError("there is no snapshot to train on yet; crawl and curate a night first")
+    ready = learn.enough_new(store, settings, snapshot, force=force)
+    emit(ready, as_json)
+    if not ready.ready:
+        return
+    versions = []
+    for name in recipe or settings.train.recipes:
+        result = learn.train_classifier(store, settings, snapshot, name, seed=seed)
+        emit(result, as_json)
+        versions.append(result.version)
+    evaluation = learn.evaluate_classifiers(store, settings, snapshot, tuple(versions))
+    _judge_and_promote(session, ModelKind.CLASSIFIER, evaluation.key, as_json)
+
+
+def train_detector(
+    labels: Annotated[str | None, typer.Option(help="a label set; the newest when left out")] = None,
+    recipe: Annotated[str | None, typer.Option(help="a recipe; detector.recipe when left out")] = None,
+    seed: Annotated[int, typer.Option(help="another seed makes another challenger", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Train a detector on a label set, measure it beside the champion, and let the gate decide."""
+    from lvbag import learn
+    from lvbag.labels import newest_labels
+
+    session = open_session()
+    store, settings = session.store, session.settings
+    name = labels or newest_labels(store)
+    if name is None:
+        raise LvbagError("there is no label set yet; bring one in with `lvbag labels import EXPORT.zip`")
+    result = learn.train_detector(store, settings, name, recipe or settings.detector.recipe, seed=seed)
+    emit(result, as_json)
+    evaluation = learn.evaluate_detectors(store, settings, name, (result.version,))
+    _judge_and_promote(session, ModelKind.DETECTOR, evaluation.key, as_json)
+
+
+def _judge_and_promote(session: Session, kind: ModelKind, evaluation: str, as_json: bool) -> None:
+    from lvbag.registry import judge, promote
+
+    at = dt.datetime.now(dt.UTC)
+    for decision in judge(session.store, session.settings, kind, evaluation, at):
+        promote(session.store, kind, decision, at, by=getpass.getuser())
+        if as_json:
+            print(decision.model_dump_json())
+            continue
+        console.print(decision.summary)
+        for rule in decision.rules:
+            console.print(f"  {'ok ' if rule.passed else 'NO '} {rule.rule}: {rule.sentence}", markup=False)
