@@ -150,6 +150,19 @@ MANIFEST = pl.Schema(
 )
 """One row an image of a snapshot, sorted by sha256."""
 
+SPLITS = pl.Schema(
+    {
+        "sha256": pl.String(),
+        "source": pl.String(),
+        "listing_id": pl.String(),
+        "cluster": pl.String(),
+        "group": pl.String(),
+        "split": pl.String(),
+    }
+)
+"""One row an image that this snapshot or an earlier one held, sorted by sha256: where it belongs for ever, also when it
+leaves for a while."""
+
 PREDICTIONS = pl.Schema(
     {
         "sha256": pl.String(),

@@ -239,6 +239,12 @@ def load_settings() -> Settings:
     return _read_settings(relevant, home_dir(), config_dir())
 
 
+def reload_settings() -> Settings:
+    """Read the files anew: `lvbag up` has just written the store's address and secrets into one of them."""
+    _read_settings.cache_clear()
+    return load_settings()
+
+
 def home_dir() -> Path:
     """The folder with this machine's state: `LVBAG_HOME`, else the home that is up, else `.run/local`."""
     if chosen := os.environ.get("LVBAG_HOME"):

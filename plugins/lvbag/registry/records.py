@@ -1,6 +1,7 @@
 """What the registry writes down, as plain data: versions, evaluations, decisions, events.
 
-These models are the JSON that stands in the models bucket; a file that does not fit raises `RegistryError` with its key.
+These models are the JSON that stands in the models bucket; a file that does not fit raises `RegistryError` with
+its key.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lvbag.store.keys import ModelKind
+
+UNCROPPED = "none"
+"""Stands for a detector version where cleaning had no detector: the pictures are whole."""
 
 
 class Record(BaseModel):
@@ -23,7 +27,7 @@ class ModelSpec(Record):
     """What is needed to use a version: network, input and answers."""
 
     architecture: str  # timm or ultralytics name
-    image_side_px: int  # the input is (batch, 3, side, side) float32
+    image_side_px: int = Field(ge=1)  # the input is (batch, 3, side, side) float32
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of RGB in 0 to 1, subtracted first
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # divided by after
     classes: tuple[str, ...]  # style codes, or detector classes, in the order of the outputs
@@ -33,7 +37,7 @@ class VersionRecord(Record):
     """`config.json` of a version: its commit mark, written last, with the digest of every other file."""
 
     kind: ModelKind
-    version: int
+    version: int = Field(ge=1)
     created_at: dt.datetime
     data: str  # snapshot (classifier) or label set (detector) that it was trained on
     recipe: str
@@ -51,10 +55,10 @@ class VersionRecord(Record):
 class Pairs(Record):
     """Test images by who got them right; what McNemar's test needs."""
 
-    both: int
-    only_champion: int
-    only_challenger: int
-    neither: int
+    both: int = Field(ge=0)
+    only_champion: int = Field(ge=0)
+    only_challenger: int = Field(ge=0)
+    neither: int = Field(ge=0)
 
 
 class Measured(Record):
@@ -71,8 +75,8 @@ class Evaluation(Record):
     kind: ModelKind
     key: str
     data: str  # snapshot or label set whose test part was used
-    test_images: int
-    classes: int
+    test_images: int = Field(ge=0)
+    classes: int = Field(ge=0)
     champion: Measured | None
     challengers: tuple[Measured, ...]
 

@@ -125,7 +125,12 @@ def crop(detector: str, sha256: str) -> Ref:
 
 def quarantine(night: dt.date, name: str) -> Ref:
     """A batch that failed validation, whole."""
-    return Ref(Bucket.CURATED, f"quarantine/{_night(night)}/{_name(name)}.parquet")
+    return Ref(Bucket.CURATED, f"{quarantine_prefix(night)}{_name(name)}.parquet")
+
+
+def quarantine_prefix(night: dt.date) -> str:
+    """All quarantined tables of a night, in the curated bucket."""
+    return f"quarantine/{_night(night)}/"
 
 
 def labels(label_set: str, name: str) -> Ref:
@@ -136,6 +141,11 @@ def labels(label_set: str, name: str) -> Ref:
 def labels_prefix() -> str:
     """All label sets, in the curated bucket."""
     return "labels/"
+
+
+def newest_label_set() -> Ref:
+    """Which label set was imported last (JSON)."""
+    return Ref(Bucket.CURATED, f"{labels_prefix()}newest.json")
 
 
 # ------------------------------------------------------------------ datasets
@@ -196,6 +206,11 @@ def training(kind: ModelKind, training_key: str) -> Ref:
     return Ref(Bucket.MODELS, f"{kind}/trainings/{_name(training_key)}.json")
 
 
+def trainings_prefix(kind: ModelKind) -> str:
+    """All trainings that own a number, in the models bucket."""
+    return f"{kind}/trainings/"
+
+
 def evaluation(kind: ModelKind, evaluation_key: str) -> Ref:
     """Champion and challengers measured on one test set (JSON)."""
     return Ref(Bucket.MODELS, f"{kind}/evaluations/{_name(evaluation_key)}.json")
@@ -209,6 +224,11 @@ def history(kind: ModelKind, name: str) -> Ref:
 def history_prefix(kind: ModelKind) -> str:
     """All events of a kind, in the models bucket."""
     return f"{kind}/history/"
+
+
+def flip(kind: ModelKind, name: str) -> Ref:
+    """The event that a change of the champion is about to record; gone once it stands in the history."""
+    return Ref(Bucket.MODELS, f"{kind}/flips/{_name(name)}.json")
 
 
 # ------------------------------------------------------------------ reports
@@ -227,6 +247,11 @@ def night_report_prefix() -> str:
 def data_docs_prefix(night: dt.date) -> str:
     """Great Expectations' data docs of a night, in the reports bucket."""
     return f"data-docs/{_night(night)}/"
+
+
+def data_doc(night: dt.date, name: str) -> Ref:
+    """A page or picture of a night's data docs, such as `index.html` or `static/styles/page.css`."""
+    return Ref(Bucket.REPORTS, data_docs_prefix(night) + "/".join(_name(part) for part in name.split("/")))
 
 
 def probe(name: str) -> Ref:

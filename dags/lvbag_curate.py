@@ -1,0 +1,116 @@
+"""### From raw photos to a dataset
+
+Starts when a crawl announces new listings. Marks exact duplicates, then near-duplicates against every
+earlier night, validates the night (Great Expectations), finds the bag in each photo and cuts it out, and builds an
+immutable snapshot with a split in which near-duplicates never straddle.
+
+**What it leaves:** `stages/`, `images/` and `crops/` in the curated bucket, `<snapshot>/` in the datasets bucket, and
+the night's report with its funnel in the reports bucket (`nights/<night>/index.html`). Each photo keeps a row with
+the reason why it was kept or refused. A new snapshot sends the asset event *dataset*, which starts `lvbag_train`; when
+the same content stands already, `announce` is skipped and nobody trains.
+
+**By hand:** *Trigger* and name a night, or leave it empty for the newest one that was crawled. Running a night again
+leaves the same objects.
+
+**Without a detector champion** photos pass uncropped, and the report says so. Import labels and run
+`lvbag_train_detector`, then `lvbag_operate` with *re_clean*.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from lvbag.nights import parse_night
+from lvbag.orchestrate import context
+from lvbag.orchestrate.assets import LISTINGS
+from lvbag.orchestrate.cleaning import add_cleaning, as_text
+from lvbag.orchestrate.defaults import DEFAULT_ARGS, TAG
+
+log = logging.getLogger(__name__)
+
+
+@dag(
+    dag_id="lvbag_curate",
+    description="Removes duplicates and what is no bag, validates, crops, and builds the snapshot.",
+    doc_md=__doc__,
+    schedule=[LISTINGS],
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=[TAG, "nightly"],
+    params={
+        "night": Param(
+            None, type=["null", "string"], format="date", description="YYYY-MM-DD; empty: the newest crawled night."
+        ),
+    },
+)
+def lvbag_curate() -> None:
+    """Exact, near, validate, clean, snapshot, report."""
+
+    nights = which_nights()
+    snapshots = add_cleaning(validate(mark_near(mark_exact(nights))))
+    snapshots >> report_night(nights)
+
+
+@task
+def which_nights() -> list[str]:
+    """Which nights to curate: of the parameter, of the events, else the newest one."""
+    store, _ = context.open_store()
+    nights = context.nights_of(context.current(), LISTINGS.name, context.newest_crawled(store))
+    log.info("nights to curate: %s", ", ".join(as_text(nights)))
+    return as_text(nights)
+
+
+@task
+def mark_exact(nights: list[str]) -> list[str]:
+    """Photos whose bytes are known already are refused as duplicates."""
+    from lvbag import curate
+
+    store, settings = context.open_store()
+    for night in nights:
+        log.info("exact %s", curate.mark_exact(store, settings, parse_night(night)))
+    return nights
+
+
+@task
+def mark_near(nights: list[str]) -> list[str]:
+    """The same photo resized, recompressed or watermarked joins its cluster and is refused."""
+    from lvbag import curate
+
+    store, settings = context.open_store()
+    for night in nights:
+        log.info("near %s", curate.mark_near(store, settings, parse_night(night)))
+    return nights
+
+
+@task
+def validate(nights: list[str]) -> list[str]:
+    """Great Expectations: single bad photos are refused, a night that is bad as a whole is quarantined."""
+    from lvbag import curate
+
+    store, settings = context.open_store()
+    for night in nights:
+        result = curate.validate_night(store, settings, parse_night(night))
+        log.info("validate %s", result)
+        if result.quarantined:
+            log.warning("night %s is quarantined; why stands in %s", night, result.data_docs)
+    return nights
+
+
+# also after a failure: then the report shows how far the night has come
+@task(trigger_rule="all_done")
+def report_night(nights: list[str] | None) -> list[dict[str, Any]]:
+    """The night's page and its funnel."""
+    from lvbag import curate
+
+    store, settings = context.open_store()
+    reports = [curate.report_night(store, settings, parse_night(night)) for night in nights or []]
+    for report in reports:
+        log.info("report %s: %s", report.uri, report.funnel)
+    return context.plain(reports)
+
+
+lvbag_curate()

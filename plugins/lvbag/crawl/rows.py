@@ -1,0 +1,149 @@
+"""The rows of the crawl's two tables as plain data, and the tables made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import polars as pl
+
+from lvbag import schemas
+
+KEPT = "kept"
+REFUSED = "refused"
+UNCHANGED = "unchanged"
+DUPLICATE = "duplicate_url"
+SEARCH_FAILED = "search_failed"
+"""The rule of a row that stands for a page of results which could not be read; it is no listing."""
+
+
+@dataclass(frozen=True)
+class ListingRow:
+    """One row of `schemas.LISTINGS`, where the columns are described."""
+
+    night: dt.date
+    source: str
+    shard: str
+    listing_id: str
+    url: str
+    query: str
+    title: str | None
+    price: float | None
+    currency: str | None
+    seller: str | None
+    image_urls: tuple[str, ...]
+    style_code: str | None
+    match_confidence: float | None
+    match_reason: str | None
+    etag: str | None
+    last_modified: str | None
+    changed: bool
+    verdict: str
+    reason: str | None
+    fetched_at: dt.datetime
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What makes two nights' rows of a listing say the same."""
+        return (
+            self.listing_id,
+            self.title,
+            self.price,
+            self.currency,
+            self.seller,
+            self.image_urls,
+            self.style_code,
+            self.verdict,
+            self.reason,
+        )
+
+
+@dataclass(frozen=True)
+class FetchRow:
+    """One row of `schemas.FETCHES`, where the columns are described."""
+
+    night: dt.date
+    source: str
+    shard: str
+    listing_id: str
+    image_url: str
+    position: int
+    verdict: str
+    reason: str | None
+    http_status: int | None
+    bytes: int | None
+    format: str | None
+    sha256: str | None
+    etag: str | None
+    last_modified: str | None
+    fetched_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows of a shard or night have which verdict. Failed searches are no listings, but count as refused."""
+
+    listings: int
+    kept: int
+    unchanged: int
+    duplicate: int
+    refused: int
+
+
+def listings_frame(rows: Sequence[ListingRow]) -> pl.DataFrame:
+    """The table of these rows."""
+    return _frame([{**_columns(row), "image_urls": list(row.image_urls)} for row in rows], schemas.LISTINGS)
+
+
+def fetches_frame(rows: Sequence[FetchRow]) -> pl.DataFrame:
+    """The table of these rows."""
+    return _frame([_columns(row) for row in rows], schemas.FETCHES)
+
+
+def read_listings(frame: pl.DataFrame) -> list[ListingRow]:
+    """The rows of a table that fits `schemas.LISTINGS`."""
+    return [ListingRow(**{**row, "image_urls": tuple(row["image_urls"] or ())}) for row in frame.iter_rows(named=True)]
+
+
+def url_digest(url: str) -> str:
+    """The identifier of a listing whose page gives none."""
+    return hashlib.sha256(url.encode("utf-8", errors="replace")).hexdigest()[:16]
+
+
+def count(listings: pl.DataFrame, fetches: pl.DataFrame) -> Counts:
+    """Count the rows of both tables; a listing that several shards found counts once."""
+    verdicts = Counter[str](fetches["verdict"].to_list())
+    found = listings.filter(~is_failed_search()).select("source", "listing_id").unique().height
+    return Counts(
+        listings=found,
+        kept=verdicts[KEPT],
+        unchanged=verdicts[UNCHANGED],
+        duplicate=verdicts[DUPLICATE],
+        refused=verdicts[REFUSED] + listings.filter(pl.col("verdict") == REFUSED).height,
+    )
+
+
+def is_failed_search() -> pl.Expr:
+    """Whether a row of the listing table stands for a page of results that could not be read."""
+    return pl.col("reason").fill_null("").str.starts_with(SEARCH_FAILED)
+
+
+def refusals_by_rule(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
+    """How often each rule refused something; the rule is what stands before the first colon of a reason."""
+    counter: Counter[str] = Counter()
+    for frame in frames:
+        reasons = frame.filter(pl.col("verdict") == REFUSED)["reason"].to_list()
+        counter.update(str(reason).split(":", 1)[0] for reason in reasons)
+    return dict(sorted(counter.items()))
+
+
+def _columns(row: ListingRow | FetchRow) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def _frame(rows: list[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=schema, orient="row") if rows else schema.to_frame()

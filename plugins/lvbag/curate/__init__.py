@@ -1,0 +1,62 @@
+"""Curation: from a night's raw bytes to a snapshot that a classifier can be trained on.
+
+The functions below are what DAGs, pages and the command line call. They are imported when they are first used, so
+that naming this package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lvbag.curate.clean import clean_part, plan_cleaning
+    from lvbag.curate.errors import CurateError
+    from lvbag.curate.exact import mark_exact
+    from lvbag.curate.near import mark_near
+    from lvbag.curate.report import load_funnel, report_night
+    from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
+    from lvbag.curate.snapshot import build_snapshot, newest_snapshot
+    from lvbag.curate.validate import validate_night
+
+_HOMES = {
+    "CleaningPlan": "results",
+    "CurateError": "errors",
+    "ReportResult": "results",
+    "SnapshotResult": "results",
+    "StageResult": "results",
+    "ValidationResult": "results",
+    "build_snapshot": "snapshot",
+    "clean_part": "clean",
+    "load_funnel": "report",
+    "mark_exact": "exact",
+    "mark_near": "near",
+    "newest_snapshot": "snapshot",
+    "plan_cleaning": "clean",
+    "report_night": "report",
+    "validate_night": "validate",
+}
+
+__all__ = [
+    "CleaningPlan",
+    "CurateError",
+    "ReportResult",
+    "SnapshotResult",
+    "StageResult",
+    "ValidationResult",
+    "build_snapshot",
+    "clean_part",
+    "load_funnel",
+    "mark_exact",
+    "mark_near",
+    "newest_snapshot",
+    "plan_cleaning",
+    "report_night",
+    "validate_night",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

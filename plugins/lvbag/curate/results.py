@@ -1,0 +1,62 @@
+"""What the steps of curation return: names and counts, never data. Light, so that DAG files can import it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One table was written: `uri` is its address, `rows = kept + sum(refused)`, `refused` counts rows by rule."""
+
+    night: dt.date
+    uri: str
+    rows: int
+    kept: int
+    refused: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """The validated table; `quarantined`: the whole night was set aside; `data_docs`: the address of its page."""
+
+    night: dt.date
+    uri: str
+    rows: int
+    kept: int
+    refused: dict[str, int]
+    quarantined: bool
+    data_docs: str
+
+
+@dataclass(frozen=True)
+class CleaningPlan:
+    """What there is to clean: `detector` is a version such as `0002`, or `none`; `parts` are numbers from 0."""
+
+    night: dt.date
+    detector: str
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SnapshotResult:
+    """The snapshot that stands after a night; `created` is False where the same content stood already."""
+
+    snapshot: str
+    created: bool
+    night: dt.date
+    products: int
+    images: int
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """The night's page (`uri`) and its funnel: the ordered names of the steps with their counts."""
+
+    night: dt.date
+    uri: str
+    funnel: dict[str, int]

@@ -1,0 +1,125 @@
+"""Photos in, products out: what `lvbag classify` and a page do with the two champions.
+
+The bag is found by the champion detector, cut out with the margin and size of the stored crops that the classifier was
+trained on, and named by the champion classifier. Without a detector, where it finds nothing, or where the classifier
+learned from whole pictures, the whole picture is named, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from lvbag.errors import LvbagError
+from lvbag.images import ImageRefused, decode
+from lvbag.infer.classifier import Classifier, Prediction, open_classifier
+from lvbag.infer.cropping import Box, crop_box, shrink
+from lvbag.infer.detector import Detector, open_detector
+from lvbag.registry import champion, fetch_file, load_version
+from lvbag.registry.records import UNCROPPED
+from lvbag.settings import Settings, home_dir
+from lvbag.store import ModelKind, Store
+
+log = logging.getLogger(__name__)
+
+MODEL_FILE = "model.onnx"
+
+
+@dataclass(frozen=True)
+class PhotoAnswer:
+    """What was seen in one photo. With an `error` there are no predictions; the other photos are not affected.
+
+    `box` is null when the whole picture was named, and `note` says why.
+    """
+
+    file: str
+    version: int  # of the classifier
+    detector: int | None  # version; null when none was asked
+    predictions: tuple[Prediction, ...] = ()
+    box: Box | None = None
+    box_confidence: float | None = None
+    note: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Champions:
+    """The models in use, opened, with their version numbers."""
+
+    classifier: Classifier
+    version: int
+    detector: Detector | None
+    detector_version: int | None
+    no_detector: str | None  # why there is none, in words
+
+
+def classify_photos(store: Store, settings: Settings, paths: Sequence[Path], top: int = 5) -> list[PhotoAnswer]:
+    """Name the bag in each photo, in the order given; `top` products each.
+
+    Raises `LvbagError` when there is no champion classifier, `CorruptObject` when a champion's file was changed, and
+    `ModelError` when a model does not open; what is wrong with a photo stands in its own answer instead.
+    """
+    champions = open_champions(store, settings)
+    return [_answer(path, champions, settings, top) for path in paths]
+
+
+def open_champions(store: Store, settings: Settings) -> Champions:
+    """Fetch both champions by alias into the cache of this machine, digests checked, and open them."""
+    current = champion(store, ModelKind.CLASSIFIER)
+    if current is None:
+        raise LvbagError(
+            "there is no champion classifier yet: run the DAG lvbag_train (or `lvbag train`) after a night's snapshot, "
+            "or bring a version up with `lvbag registry rollback VERSION --why …`"
+        )
+    record = load_version(store, ModelKind.CLASSIFIER, current.version)
+    classifier = open_classifier(_fetch(store, ModelKind.CLASSIFIER, current.version), record)
+    if record.detector in (None, UNCROPPED):
+        # A crop would show it bags larger than it has ever seen them.
+        return Champions(classifier, current.version, None, None, "the classifier was trained on whole pictures")
+    finder = champion(store, ModelKind.DETECTOR)
+    if finder is None:
+        return Champions(classifier, current.version, None, None, "there is no champion detector")
+    finder_record = load_version(store, ModelKind.DETECTOR, finder.version)
+    path = _fetch(store, ModelKind.DETECTOR, finder.version)
+    detector = open_detector(path, finder_record, settings.detector)
+    return Champions(classifier, current.version, detector, finder.version, None)
+
+
+def _fetch(store: Store, kind: ModelKind, number: int) -> Path:
+    return fetch_file(store, kind, number, MODEL_FILE, home_dir() / "cache")
+
+
+def _answer(path: Path, champions: Champions, settings: Settings, top: int) -> PhotoAnswer:
+    try:
+        image = decode(path.read_bytes(), settings.images)
+    except ImageRefused as refused:
+        return _failed(path, champions, f"no picture that can be used ({refused.reason})")
+    except OSError as error:
+        return _failed(path, champions, f"cannot be read ({error.strerror or error})")
+    box, confidence, note = _find(image, champions)
+    side_px = settings.curate.crop_side_px
+    seen = shrink(image, side_px) if box is None else crop_box(image, box, settings.curate.crop_margin, side_px)
+    (predictions,) = champions.classifier.classify([seen], top)
+    return PhotoAnswer(
+        file=str(path), version=champions.version, detector=champions.detector_version,
+        predictions=tuple(predictions), box=box, box_confidence=confidence, note=note,
+    )  # fmt: skip
+
+
+def _find(image: Image.Image, champions: Champions) -> tuple[Box | None, float | None, str | None]:
+    if champions.detector is None:
+        return None, None, f"{champions.no_detector}: the whole picture was named"
+    (found,) = champions.detector.detect([image])
+    if not found:
+        return None, None, "no bag found: the whole picture was named"
+    best = found[0]
+    return (best.x0, best.y0, best.x1, best.y1), best.confidence, None
+
+
+def _failed(path: Path, champions: Champions, why: str) -> PhotoAnswer:
+    log.warning("infer.photo refused file=%s: %s", path, why)
+    return PhotoAnswer(file=str(path), version=champions.version, detector=champions.detector_version, error=why)

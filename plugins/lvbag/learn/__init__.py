@@ -1,0 +1,60 @@
+"""Learning: when to train, training and measuring, each in a process of its own. Importing this imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lvbag.learn.classifier import evaluate_classifiers, train_classifier
+    from lvbag.learn.detector import evaluate_detectors, train_detector
+    from lvbag.learn.errors import LearnError
+    from lvbag.learn.plan import enough_new
+    from lvbag.learn.recipes import (
+        ClassifierRecipe,
+        DetectorRecipe,
+        RecipeError,
+        load_classifier_recipe,
+        load_detector_recipe,
+    )
+    from lvbag.learn.results import EvaluationResult, Readiness, TrainingResult
+
+_HOMES = {
+    "ClassifierRecipe": "recipes",
+    "DetectorRecipe": "recipes",
+    "EvaluationResult": "results",
+    "LearnError": "errors",
+    "Readiness": "results",
+    "RecipeError": "recipes",
+    "TrainingResult": "results",
+    "enough_new": "plan",
+    "evaluate_classifiers": "classifier",
+    "evaluate_detectors": "detector",
+    "load_classifier_recipe": "recipes",
+    "load_detector_recipe": "recipes",
+    "train_classifier": "classifier",
+    "train_detector": "detector",
+}
+
+__all__ = [
+    "ClassifierRecipe",
+    "DetectorRecipe",
+    "EvaluationResult",
+    "LearnError",
+    "Readiness",
+    "RecipeError",
+    "TrainingResult",
+    "enough_new",
+    "evaluate_classifiers",
+    "evaluate_detectors",
+    "load_classifier_recipe",
+    "load_detector_recipe",
+    "train_classifier",
+    "train_detector",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

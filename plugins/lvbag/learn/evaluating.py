@@ -1,0 +1,55 @@
+"""One evaluation, of classifiers or detectors: which versions, under which key, and whether it stands already."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from lvbag.learn.errors import LearnError
+from lvbag.learn.jobs import EvaluationJob, digest, public_settings
+from lvbag.learn.launch import run_job
+from lvbag.learn.results import EvaluationResult
+from lvbag.registry import champion
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store, keys
+
+log = logging.getLogger(__name__)
+
+
+MODULES = {
+    ModelKind.CLASSIFIER: "lvbag.learn.run_evaluate",
+    ModelKind.DETECTOR: "lvbag.learn.run_evaluate_detector",
+}
+
+
+def evaluate(
+    store: Store, settings: Settings, kind: ModelKind, data: str, challengers: tuple[int, ...]
+) -> EvaluationResult:
+    """Measure champion and challengers on the test part of `data`, unless this evaluation stands."""
+    alias = champion(store, kind)
+    best = alias.version if alias else None
+    others = tuple(sorted({number for number in challengers if number != best}))
+    if best is None and not others:
+        raise LearnError(f"there is no {kind} to measure on {data}: no champion, and no challenger was named")
+    key = digest(str(kind), data, best, others)
+    if store.exists(keys.evaluation(kind, key)):
+        log.info("evaluate.reused kind=%s data=%s key=%s", kind, data, key)
+        return EvaluationResult(key, best, others)
+
+    def make(folder: Path, cache: Path) -> EvaluationJob:
+        return EvaluationJob(
+            folder=folder,
+            cache=cache,
+            parent_process=os.getpid(),
+            settings=public_settings(settings),
+            kind=kind,
+            data=data,
+            key=key,
+            champion=best,
+            challengers=others,
+        )
+
+    run_job(MODULES[kind], settings, make)
+    log.info("evaluate.done kind=%s data=%s key=%s champion=%s challengers=%s", kind, data, key, best, others)
+    return EvaluationResult(key, best, others)

@@ -1,0 +1,84 @@
+"""What a training or evaluation process is told (`job.json`) and what it answers (`result.json`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lvbag.learn.recipes import ClassifierRecipe, DetectorRecipe
+from lvbag.settings import Settings
+from lvbag.store import ModelKind
+
+JOB_NAME = "job.json"
+RESULT_NAME = "result.json"
+
+
+class Job(BaseModel):
+    """What every process is told. The settings travel without the store's secrets, which go by the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path  # for scratch files; the result is written there
+    cache: Path  # files that outlive the job
+    parent_process: int
+    settings: dict[str, Any]
+
+    def read_settings(self) -> Settings:
+        """The settings of the process that asked, with the secrets of this process's environment."""
+        return Settings(**self.settings)
+
+
+class TrainingJob(Job):
+    """What the two trainings share."""
+
+    data: str  # snapshot or label set
+    recipe_name: str
+    recipe_sha256: str
+    seed: int
+    version: int
+    training_key: str
+    parent: int | None
+
+
+class ClassifierJob(TrainingJob):
+    """Train one classifier."""
+
+    recipe: ClassifierRecipe
+
+
+class DetectorJob(TrainingJob):
+    """Train one detector."""
+
+    recipe: DetectorRecipe
+
+
+class EvaluationJob(Job):
+    """Measure versions on the test part of one snapshot or label set."""
+
+    kind: ModelKind
+    data: str
+    key: str
+    champion: int | None
+    challengers: tuple[int, ...]
+
+
+class JobResult(BaseModel):
+    """What the process wrote: a version (training) or an evaluation under the key that it was given (0)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = 0
+
+
+def public_settings(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values, without the store's keys."""
+    return settings.model_dump(mode="json", exclude={"store": {"access_key", "secret_key"}})
+
+
+def digest(*parts: object) -> str:
+    """A short name for what the parts say: 32 hexadecimal digits of their sha256."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,32 @@
+"""What the steps of learning return to DAGs, pages and the command line: names and counts, no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether there is enough new to train, and why in a sentence; `new_images` counts new training images."""
+
+    ready: bool
+    why: str
+    new_images: int
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The version that a training owns; `reused` when it stood already. `seconds` is what this call took."""
+
+    version: int
+    reused: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """An evaluation in the store, and the versions that it measured on one test set."""
+
+    key: str
+    champion: int | None
+    challengers: tuple[int, ...]

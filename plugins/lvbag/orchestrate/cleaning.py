@@ -1,0 +1,93 @@
+"""The steps from a validated night to a snapshot: the end of lvbag_curate, and what lvbag_operate does to re-clean."""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import Any
+
+from airflow.sdk import XComArg, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from lvbag.nights import parse_night
+from lvbag.orchestrate import context
+from lvbag.orchestrate.assets import DATASET
+from lvbag.orchestrate.defaults import LONG_CLEANING
+
+log = logging.getLogger(__name__)
+
+
+def add_cleaning(nights: XComArg) -> XComArg:
+    """`plan_cleaning → clean_part × N → build_snapshot → announce`; returns the snapshots' results."""
+
+    @task
+    def plan_cleaning(nights: list[str]) -> list[dict[str, Any]]:
+        """Which parts there are to clean, and with which detector."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        parts = []
+        for night in nights:
+            plan = curate.plan_cleaning(store, settings, parse_night(night))
+            log.info("cleaning of %s: %d parts with detector %s", night, len(plan.parts), plan.detector)
+            parts += [{"night": night, "part": part, "detector": plan.detector} for part in plan.parts]
+        return parts
+
+    @task(execution_timeout=LONG_CLEANING)
+    def clean_part(job: dict[str, Any]) -> Any:
+        """Find the bag in each photo of one part and cut it out."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        return context.plain(
+            curate.clean_part(store, settings, parse_night(job["night"]), job["part"], job["detector"])
+        )
+
+    # a night without a photo to clean has no parts (they are skipped then), and still a snapshot
+    @task(trigger_rule="none_failed_min_one_success")
+    def build_snapshot(nights: list[str], parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Split products into train, val and test without near-duplicates across, and write the snapshot."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        results = []
+        for night in nights:
+            numbers = tuple(int(job["part"]) for job in parts if job["night"] == night)
+            result = curate.build_snapshot(store, settings, parse_night(night), numbers)
+            log.info(
+                "snapshot %s after %s: %d products, %d images (%d train, %d val, %d test)%s",
+                result.snapshot,
+                night,
+                result.products,
+                result.images,
+                result.train,
+                result.val,
+                result.test,
+                "" if result.created else "; the same content stood already",
+            )
+            results.append(context.plain(result))
+        return results
+
+    @task(outlets=[DATASET])
+    def announce(snapshots: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
+        """Send the event of the newest snapshot; skipped when no night changed anything."""
+        made = [result for result in snapshots if result["created"]]
+        if not made:
+            raise AirflowSkipException("nothing changed: the newest snapshot has this content already, nobody trains")
+        newest = made[-1]
+        counts = {name: newest[name] for name in ("products", "images", "train", "val", "test")}
+        outlet_events[DATASET].extra = {"snapshot": newest["snapshot"], "night": newest["night"], "counts": counts}
+
+    parts = plan_cleaning(nights)
+    cleaned = clean_part.expand(job=parts)
+    snapshots = build_snapshot(nights, parts)
+    cleaned >> snapshots
+    announce(snapshots)
+    return snapshots
+
+
+def as_text(nights: list[dt.date]) -> list[str]:
+    """Nights as they travel between tasks."""
+    return [night.isoformat() for night in nights]

@@ -1,0 +1,88 @@
+"""The end of every training: judge the challengers, ask a person if so configured, promote, say so.
+
+The same four tasks for classifiers and detectors, built into a DAG by `add_promotion`.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import XComArg, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from lvbag.orchestrate import context
+from lvbag.orchestrate.defaults import APPROVAL_TIMEOUT
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset
+
+log = logging.getLogger(__name__)
+
+
+def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> None:
+    """`judge → (approve) → promote → announce`; `evaluation` is the key that the evaluating task returned."""
+
+    @task
+    def judge(evaluation_key: str) -> list[dict[str, Any]]:
+        """Apply the gate to every challenger; the sentences are in the log."""
+        from lvbag import registry
+        from lvbag.store import ModelKind
+
+        run = context.current()
+        store, settings = context.open_store()
+        decisions = registry.judge(store, settings, ModelKind(kind), evaluation_key, run.at)
+        for decision in decisions:
+            log.info("gate %s %04d: %s", kind, decision.challenger, decision.summary)
+            for rule in decision.rules:
+                log.info("  %s %s: %s", "ok  " if rule.passed else "FAIL", rule.rule, rule.sentence)
+        return [
+            {"challenger": item.challenger, "promoted": item.promoted, "summary": item.summary} for item in decisions
+        ]
+
+    @task.branch
+    def ask(decisions: list[dict[str, Any]]) -> str:
+        """A person decides when `train.approval` is set and the gate let somebody pass."""
+        _, settings = context.open_store()
+        wanted = settings.train.approval and any(item["promoted"] for item in decisions)
+        return "approve" if wanted else "promote"
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject=f"Promote this {kind}?",
+        body="{% for item in ti.xcom_pull(task_ids='judge') %}{{ item.summary }}\n\n{% endfor %}",
+        defaults="Reject",
+        response_timeout=APPROVAL_TIMEOUT,
+        execution_timeout=None,
+    )
+
+    @task(trigger_rule="none_failed_min_one_success")
+    def promote(evaluation_key: str) -> list[int]:
+        """Carry the decisions out and record each, promotion or refusal; returns the versions that were promoted."""
+        from lvbag import registry
+        from lvbag.store import ModelKind
+
+        run = context.current()
+        store, settings = context.open_store()
+        model = ModelKind(kind)
+        decisions = registry.judge(store, settings, model, evaluation_key, run.at)
+        return [
+            decision.challenger for decision in decisions if registry.promote(store, model, decision, run.at, run.by)
+        ]
+
+    @task(outlets=[asset])
+    def announce(promoted: list[int], *, outlet_events: Any = None) -> None:
+        """Send the asset's event when the champion has changed; skipped when every challenger was refused."""
+        if not promoted:
+            raise AirflowSkipException(f"nothing changed: the {kind} champion stays, every challenger was refused")
+        outlet_events[asset].extra = {"kind": kind, "version": promoted[-1]}
+
+    judged = judge(evaluation)
+    asked = ask(judged)
+    promoted = promote(evaluation)
+    asked >> [approve, promoted]
+    approve >> promoted
+    announce(promoted)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+import typer
+from onnx import TensorProto, helper
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from lvbag.commands.classify import classify
+from lvbag.commands.registry import registry_app
+from lvbag.errors import LvbagError
+from lvbag.registry import champion, publish_version, reserve_version, rollback
+from lvbag.registry.records import ModelSpec, VersionRecord
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store
+
+AT = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
+
+app = typer.Typer()
+app.command()(classify)
+app.add_typer(registry_app, name="registry")
+
+
+@pytest.fixture(autouse=True)
+def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings by environment, as a person has them; a terminal wide enough for the tables."""
+    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(settings.store.endpoint))
+    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", settings.store.access_key.get_secret_value())
+    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
+    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", settings.store.bucket_prefix)
+    monkeypatch.setattr("lvbag.commands.common.console._width", 160)
+    config = tmp_path / "home" / "config"
+    config.mkdir(parents=True)
+    (config / "lvbag.yaml").write_text("{}", encoding="utf-8")
+    (config / "catalog.csv").write_text(
+        "style_code,name,line,material,size,aliases\nM10002,Speedy [30],speedy,Monogram,30,\n", encoding="utf-8"
+    )
+
+
+def publish(store: Store, folder: Path, training_key: str) -> None:
+    """The mean of green and of blue are the scores of two products."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["input"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3])],
+    )
+    own = folder / training_key
+    own.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), own / "model.onnx")
+    number = reserve_version(store, ModelKind.CLASSIFIER, training_key)
+    record = VersionRecord(
+        kind=ModelKind.CLASSIFIER, version=number, created_at=AT, data="s-1", recipe="tiny", recipe_sha256="ab" * 32,
+        seed=0, training_key=training_key, parent=None, detector=None, code_version="0.1.0",
+        model=ModelSpec(architecture="tiny", image_side_px=32, classes=("M10001", "M10002", "M10003")),
+        metrics={"top1": 0.5 + number / 10},
+    )  # fmt: skip
+    publish_version(store, ModelKind.CLASSIFIER, number, own, record)
+
+
+@pytest.fixture
+def versions(store: Store, tmp_path: Path) -> None:
+    """Versions 1 and 2; 2 is the champion."""
+    publish(store, tmp_path, "a")
+    publish(store, tmp_path, "b")
+    rollback(store, ModelKind.CLASSIFIER, 2, AT, "test", "the first one")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def rows(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.usefixtures("versions")
+def test_versions_are_listed_with_the_champion_marked() -> None:
+    found = rows(run("registry", "list", "--json"))
+    assert [(row["version"], row["champion"], row["metrics"]) for row in found] == [
+        (1, False, {"top1": 0.6}),
+        (2, True, {"top1": 0.7}),
+    ]
+    lines = run("registry", "list").stdout.splitlines()
+    assert [line for line in lines if "0002" in line and "champion" in line and "0.700" in line]
+    assert not [line for line in lines if "0001" in line and "champion" in line]
+    assert any("none yet" in line for line in lines), "there is no detector"
+    assert rows(run("registry", "list", "--kind", "detector", "--json")) == []
+
+
+@pytest.mark.usefixtures("versions")
+@pytest.mark.parametrize(("version", "number"), [("champion", 2), ("1", 1), ("0001", 1)])
+def test_a_version_is_shown_by_number_or_as_champion(version: str, number: int) -> None:
+    (row,) = rows(run("registry", "show", version, "--json"))
+    assert row["version"] == number
+    shown = run("registry", "show", version).stdout
+    assert f"classifier {number:04d}" in shown
+    assert ("champion since 2026-11-23 02:00" in shown) == (number == 2)
+
+
+@pytest.mark.usefixtures("versions")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "9"), "0009 does not exist"),
+        (("show", "newest"), "'newest' is no version"),
+        (("show", "champion", "--kind", "detector"), "no champion detector yet"),
+        (("rollback", "9", "--why", "x"), "0009 does not exist"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_that_says_so(arguments: tuple[str, ...], message: str) -> None:
+    result = run("registry", *arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, LvbagError)
+    assert message in str(result.exception)
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_rollback_changes_the_champion_and_the_history_says_who_and_why(store: Store) -> None:
+    assert run("registry", "rollback", "1").exit_code == 2, "a reason is required"
+    result = run("registry", "rollback", "1", "--why", "2 takes [wallets] for bags")
+    assert result.exit_code == 0
+    assert result.stdout == "classifier 0001 is the champion\n"
+    alias = champion(store, ModelKind.CLASSIFIER)
+    assert alias is not None and alias.version == 1
+    last = rows(run("registry", "history", "--json"))[-1]
+    assert (last["event"], last["version"], last["previous"]) == ("rolled_back", 1, 2)
+    assert "2 takes [wallets] for bags" in run("registry", "history").stdout
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    Image.new("RGB", (200, 200), (0, 255, 0)).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_without_a_champion_classify_says_how_to_get_one(photo: Path) -> None:
+    result = run("classify", photo)
+    assert result.exit_code == 1
+    assert "no champion classifier yet" in str(result.exception)
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_photo_is_named_for_machines(photo: Path) -> None:
+    result = run("classify", photo, "--json", "--top", "2")
+    assert result.exit_code == 0
+    (row,) = rows(result)
+    assert (row["file"], row["product"], row["version"], row["box"]) == (str(photo), "M10002", 2, None)
+    assert [item["product"] for item in row["top"]] == ["M10002", "M10001"]
+    assert row["top"][0]["probability"] == row["probability"] == pytest.approx(0.576, abs=1e-3)
+    assert "error" not in row
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_photo_is_named_for_people_with_names_from_the_catalog(photo: Path) -> None:
+    shown = run("classify", photo).stdout
+    (line,) = [line for line in shown.splitlines() if "M10002" in line]
+    assert "Speedy [30]" in line
+    assert "57.6%" in line
+    assert "█" * 14 in line
+    assert "classifier 0002; the classifier was trained on whole pictures" in shown
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_bad_photo_ends_with_status_1_and_the_others_are_named(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture", encoding="utf-8")
+    result = run("classify", tmp_path / "text.jpg", photo, "--json")
+    assert result.exit_code == 1
+    bad, good = rows(result)
+    assert bad["error"] == "no picture that can be used (not_an_image)"
+    assert (bad["product"], bad["top"]) == (None, [])
+    assert good["product"] == "M10002"
+    assert "no picture that can be used" in run("classify", tmp_path / "text.jpg").stdout

@@ -1,0 +1,213 @@
+"""Politeness and safety of the fetcher, against a real server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import itertools
+import time
+
+import pytest
+
+from lvbag.crawl.addresses import parse_target, refusal
+from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetcher import Fetcher, Validators
+from lvbag.crawl.opt_out import opt_out
+from lvbag.crawl.pace import backoff_s, retry_after_s
+from lvbag.crawl.robots import read_rules
+from lvbag.settings import CrawlSettings
+
+LIMIT = 100_000
+
+
+def reason(settings: CrawlSettings, url: str, budget: int = 50) -> str:
+    with Fetcher(settings, budget) as fetcher, pytest.raises(Refused) as caught:
+        fetcher.fetch(url, LIMIT)
+    return caught.value.reason
+
+
+def test_what_robots_txt_disallows_is_not_asked_for(shop, polite) -> None:
+    shop.robots("User-agent: lvbag\nDisallow: /private\n\nUser-agent: *\nDisallow: /")
+    shop.pages["/open"] = type(shop.reply("/x"))(b"fine")
+    with Fetcher(polite, 50) as fetcher:
+        assert fetcher.fetch(f"{shop.url}/open", LIMIT).body == b"fine"
+        with pytest.raises(Refused, match="robots: disallowed"):
+            fetcher.fetch(f"{shop.url}/private/bag", LIMIT)
+    assert shop.paths() == ["/robots.txt", "/open"], "one robots.txt a host, and nothing forbidden"
+
+
+@pytest.mark.parametrize(("status", "allowed"), [(404, True), (403, True), (500, False), (503, False)])
+def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(shop, polite, status, allowed) -> None:
+    reply = type(shop.reply("/x"))
+    shop.pages |= {"/robots.txt": reply(b"", status), "/open": reply(b"fine")}
+    with Fetcher(polite.model_copy(update={"retries": 0}), 50) as fetcher:
+        if allowed:
+            assert fetcher.fetch(f"{shop.url}/open", LIMIT).status == 200
+        else:
+            with pytest.raises(Refused, match=f"robots_unreachable: the answer was {status}"):
+                fetcher.fetch(f"{shop.url}/open", LIMIT)
+    assert ("/open" in shop.paths()) is allowed
+
+
+def test_a_crawl_delay_longer_than_the_setting_wins(shop, polite) -> None:
+    shop.robots("User-agent: *\nCrawl-delay: 0.3")
+    reply = type(shop.reply("/x"))
+    shop.pages |= {"/a": reply(b"a"), "/b": reply(b"b")}
+    with Fetcher(polite, 50) as fetcher:
+        fetcher.fetch(f"{shop.url}/a", LIMIT)
+        fetcher.fetch(f"{shop.url}/b", LIMIT)
+    gaps = [after.at - before.at for before, after in itertools.pairwise(shop.hits)]
+    assert len(gaps) == 2
+    assert min(gaps) >= 0.3
+
+
+def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, polite) -> None:
+    reply = type(shop.reply("/x"))
+    answers = iter([reply(b"", 429, headers={"Retry-After": "1"}), reply(b"now")])
+    shop.pages["/busy"] = lambda: next(answers)
+    shop.pages["/later"] = reply(b"", 503, headers={"Retry-After": "3600"})
+    with Fetcher(polite, 50) as fetcher:
+        assert fetcher.fetch(f"{shop.url}/busy", LIMIT).body == b"now"
+        first, second = [hit.at for hit in shop.hits if hit.path == "/busy"]
+        assert second - first >= 1.0
+        for _ in range(2):
+            with pytest.raises(Refused, match="host_given_up: answer 503 with Retry-After of 3600 s"):
+                fetcher.fetch(f"{shop.url}/later", LIMIT)
+    assert shop.paths().count("/later") == 1, "a host that was given up is left alone"
+
+
+def test_a_cut_connection_is_tried_again_and_a_host_without_answers_is_given_up(shop, polite) -> None:
+    reply = type(shop.reply("/x"))
+    answers = iter([reply(b"x" * 1000, cut_at=10), reply(b"whole")])
+    shop.pages["/cut"] = lambda: next(answers)
+    shop.pages["/always"] = reply(b"x" * 1000, cut_at=10)
+    with Fetcher(polite, 50) as fetcher:
+        assert fetcher.fetch(f"{shop.url}/cut", LIMIT).body == b"whole"
+        reasons = []
+        for _ in range(4):
+            with pytest.raises(Refused) as caught:
+                fetcher.fetch(f"{shop.url}/always", LIMIT)
+            reasons.append(caught.value.reason.split(":")[0])
+    assert reasons == ["no_answer", "no_answer", "host_given_up", "host_given_up"]
+
+
+def test_a_known_version_is_asked_for_conditionally(shop, polite) -> None:
+    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    with Fetcher(polite, 50) as fetcher:
+        first = fetcher.fetch(f"{shop.url}/a", LIMIT)
+        again = fetcher.fetch(f"{shop.url}/a", LIMIT, first.validators)
+        assert (again.status, again.body) == (304, b"")
+        assert fetcher.fetch(f"{shop.url}/a", LIMIT, Validators('"other"')).status == 200
+
+
+def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_limit(shop, polite) -> None:
+    reply = type(shop.reply("/x"))
+    bomb = gzip.compress(bytes(50_000_000))
+    shop.pages |= {
+        "/endless": reply(endless=True),
+        "/giant": reply(b"x" * (LIMIT + 1)),
+        "/bomb": reply(bomb, headers={"Content-Encoding": "gzip"}),
+    }
+    assert len(bomb) < LIMIT
+    assert reason(polite, f"{shop.url}/endless") == f"too_large: more than {LIMIT} bytes"
+    assert reason(polite, f"{shop.url}/giant") == f"too_large: {LIMIT + 1} bytes declared, {LIMIT} allowed"
+    assert reason(polite, f"{shop.url}/bomb") == f"too_large: more than {LIMIT} bytes"
+
+
+def test_a_trickling_answer_ends_at_the_total_time(shop, polite) -> None:
+    shop.pages["/drip"] = type(shop.reply("/x"))(b"x" * 1000, drip_s=0.05)
+    started = time.monotonic()
+    why = reason(polite.model_copy(update={"total_timeout_s": 0.5}), f"{shop.url}/drip")
+    assert why == "timeout: not complete after 0.5 s"
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        (
+            "http://169.254.169.254/latest/meta-data/",
+            "address: 169.254.169.254:80 is 169.254.169.254, which is not a pub",
+        ),
+        ("http://127.0.0.1:9/", "address: 127.0.0.1:9 is 127.0.0.1, which is on this machine and not in"),
+        ("http://[::ffff:10.0.0.1]/", "address: [::ffff:"),
+        ("http://0x7f000001:9/", "address: 0x7f000001:9 is 127.0.0.1"),
+        ("file:///etc/passwd", "bad_url: scheme 'file'"),
+        ("http://user:secret@127.0.0.1/", "bad_url: it carries credentials"),
+        ("/around", "redirects: more than 5"),
+    ],
+)
+def test_a_redirect_to_where_the_crawler_may_not_go_is_refused(shop, polite, location, expected) -> None:
+    reply = type(shop.reply("/x"))
+    shop.pages |= {p: reply(b"", 302, headers={"Location": location}) for p in ("/out", "/around")}
+    assert reason(polite, f"{shop.url}/out").startswith(expected)
+
+
+def test_the_budget_ends_the_requests(shop, polite) -> None:
+    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    with Fetcher(polite, 2) as fetcher:
+        fetcher.fetch(f"{shop.url}/a", LIMIT)
+        assert fetcher.exhausted
+        with pytest.raises(Refused, match="request_budget"):
+            fetcher.fetch(f"{shop.url}/a", LIMIT)
+    assert len(shop.hits) == 2
+
+
+def test_the_shop_learns_who_asks_over_one_connection_and_no_proxy(shop, polite, monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    with Fetcher(polite.model_copy(update={"contact": "ops@example.org"}), 50) as fetcher:
+        fetcher.fetch(f"{shop.url}/a", LIMIT)
+    headers = shop.hits[-1].headers
+    assert headers["User-Agent"].startswith("lvbag/")
+    assert headers["User-Agent"].endswith("(+ops@example.org)")
+    assert headers["Host"] == shop.netloc
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "127.0.0.1"]
+    + ["::1", "::", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1"],
+)
+def test_only_public_addresses_may_be_connected_to(address: str) -> None:
+    assert refusal(address, listed=False)
+
+
+def test_a_public_address_is_fine_but_not_under_a_name_that_is_listed_as_loopback() -> None:
+    assert refusal("93.184.216.34", listed=False) is None
+    assert refusal("2606:4700::1111", listed=False) is None
+    assert refusal("127.0.0.1", listed=True) is None
+    assert refusal("93.184.216.34", listed=True)
+
+
+def test_a_target_is_split_without_its_fragment() -> None:
+    target = parse_target("HTTPS://Example.COM/a b?q=ü#part")
+    assert (target.url, target.netloc) == ("https://example.com/a%20b?q=%C3%BC", "example.com:443")
+    assert target.host_header == "example.com"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), (" 0 ", 0.0), ("Mon, 23 Nov 2026 02:00:30 GMT", 30.0), ("Sun, 22 Nov 2026 02:00:00 GMT", 0.0)]
+    + [("soon", None), ("", None), ("-5", None), (None, None)],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(value, seconds) -> None:
+    assert retry_after_s(value, dt.datetime(2026, 11, 23, 2, tzinfo=dt.UTC)) == seconds
+
+
+def test_the_back_off_doubles_up_to_a_ceiling() -> None:
+    assert [backoff_s(n) for n in (0, 1, 2, 20)] == [0.5, 1.0, 2.0, 30.0]
+
+
+def test_a_robots_txt_with_a_byte_order_mark_and_odd_bytes_is_read() -> None:
+    rules = read_rules(200, b"\xef\xbb\xbfUser-agent: *\nDisallow: /\xff\nDisallow: /p*/x$")
+    assert rules.refusal("https://shop.example/page/x")
+    assert rules.refusal("https://shop.example/page/xy") is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [(["noai"], "noai"), (["otherbot: noindex", "noai"], None), (["lvbag: noml"], "noml"), (["max-snippet: 5"], None)],
+)
+def test_opt_outs_are_read_with_their_addressee(tags, expected) -> None:
+    assert opt_out(tags) == expected

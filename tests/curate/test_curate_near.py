@@ -1,0 +1,231 @@
+"""Near-duplicates: decoding, linking over nights, and what must not be linked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small, write_images
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageEnhance
+
+from lvbag import schemas
+from lvbag.curate import CurateError, mark_exact, mark_near
+from lvbag.curate.linking import Limits, link, pack
+from lvbag.settings import Settings
+from lvbag.store import Store, keys
+from lvbag.store.tables import read_table
+
+FIRST, SECOND = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def near(store: Store, night: dt.date) -> dict[str, dict[str, object]]:
+    table = read_table(store, keys.stage(night, "near"), schemas.STAGE_NEAR)
+    return {str(row["sha256"]): row for row in table.iter_rows(named=True)}
+
+
+def edits(image: Image.Image) -> list[bytes]:
+    """What happens to a photo that is listed again: recompressed, made smaller, watermarked, brightened."""
+    marked = image.copy()
+    ImageDraw.Draw(marked).text((8, 8), "my shop", fill=(255, 255, 255))
+    return [
+        jpeg(image, 60),
+        jpeg(image.resize((image.width * 2 // 3, image.height * 2 // 3))),
+        jpeg(marked, 80),
+        jpeg(ImageEnhance.Brightness(image).enhance(1.05)),
+    ]
+
+
+def test_edited_copies_are_refused_and_name_the_largest_one(store: Store, settings: Settings) -> None:
+    image = photo(1, (320, 240))
+    shop = Shop(store, FIRST)
+    (original,) = shop.listing("a", [jpeg(image)])
+    copies = [shop.listing(f"copy{n}", [data])[0] for n, data in enumerate(edits(image))]
+    others = shop.listing("other", [jpeg(photo(seed)) for seed in range(2, 22)])
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    result = mark_near(store, small(settings), FIRST)
+    rows = near(store, FIRST)
+    kept = {sha256 for sha256, row in rows.items() if row["verdict"] == "kept"}
+    assert len(kept & {original, *copies}) == 1
+    assert kept >= set(others)
+    assert (result.kept, result.refused) == (21, {"duplicate_near": 4})
+    assert len({rows[sha256]["cluster"] for sha256 in (original, *copies)}) == 1
+    assert str(rows[copies[1]]["reason"]).startswith("duplicate_near: of ")
+
+
+def test_an_earlier_nights_picture_stays_the_representative(store: Store, settings: Settings) -> None:
+    image = photo(1)
+    shop = Shop(store, FIRST)
+    (first,) = shop.listing("a", [jpeg(image)])
+    shop.close()
+    curate_uncropped(store, small(settings), FIRST)
+    shop = Shop(store, SECOND)
+    (larger,) = shop.listing("b", [jpeg(image.resize((640, 480)))])
+    shop.close()
+    curate_uncropped(store, small(settings), SECOND)
+    row = near(store, SECOND)[larger]
+    assert (row["cluster"], row["representative"], row["verdict"]) == (first, first, "refused")
+
+
+def test_a_cluster_of_which_nothing_was_kept_takes_the_next_picture_under_its_old_name(
+    store: Store, settings: Settings
+) -> None:
+    image = photo(1)
+    shop = Shop(store, FIRST)
+    (first,) = shop.listing("a", [jpeg(image)])
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    mark_near(store, small(settings), FIRST)
+    table = read_table(store, keys.stage(FIRST, "near"), schemas.STAGE_NEAR)
+    blurred = table.with_columns(pl.lit("refused").alias("verdict"), pl.lit("expectation: sharp: 3.0").alias("reason"))
+    write_images(store, FIRST, blurred)
+    shop = Shop(store, SECOND)
+    (better,) = shop.listing("b", [jpeg(image.resize((320, 240)))])
+    (again,) = shop.listing("c", [jpeg(image, 50)])
+    shop.close()
+    curate_uncropped(store, small(settings), SECOND)
+    rows = near(store, SECOND)
+    assert (rows[better]["verdict"], rows[better]["cluster"]) == ("kept", first)
+    assert (rows[again]["verdict"], rows[again]["cluster"]) == ("refused", first)
+
+
+def test_the_same_photo_under_two_products_is_a_label_conflict(store: Store, settings: Settings) -> None:
+    image = photo(1, (320, 240))
+    shop = Shop(store, FIRST)
+    (original,) = shop.listing("a", [jpeg(image)], style_code="M41108")
+    (copy,) = shop.listing("b", [jpeg(image.resize((160, 120)))], style_code="M40156")
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    mark_near(store, small(settings), FIRST)
+    row = near(store, FIRST)[copy]
+    assert row["reason"] == f"label_conflict: near {original} which is M41108, here M40156"
+
+
+def bag(colour: tuple[int, int, int]) -> Image.Image:
+    image = Image.new("RGB", (300, 300), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((50, 120, 250, 260), 20, fill=colour)
+    draw.arc((90, 50, 210, 190), 180, 360, fill=colour, width=12)
+    return image
+
+
+def test_the_same_shape_in_another_colour_is_no_duplicate(store: Store, settings: Settings) -> None:
+    shop = Shop(store, FIRST)
+    shop.listing("a", [jpeg(bag((150, 60, 60))), jpeg(bag((60, 60, 150)))])
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    assert mark_near(store, small(settings), FIRST).kept == 2
+
+
+def test_what_does_not_decode_is_refused_with_its_reason_and_the_rest_goes_on(store: Store, settings: Settings) -> None:
+    whole = jpeg(photo(1))
+    shop = Shop(store, FIRST)
+    cut, text, gone, fine = shop.listing("a", [whole[:-200], b"no picture at all", jpeg(photo(2)), jpeg(photo(3))])
+    changed = shop.listing("b", [jpeg(photo(4))])[0]
+    shop.close()
+    store.delete(keys.raw_image(gone, "jpg"))
+    store.put(keys.raw_image(changed, "jpg"), b"other bytes")
+    mark_exact(store, small(settings), FIRST)
+    result = mark_near(store, small(settings), FIRST)
+    rows = near(store, FIRST)
+    assert result.refused == {"not_an_image": 1, "raw_corrupt": 1, "raw_missing": 1, "truncated": 1}
+    assert (rows[cut]["reason"], rows[text]["reason"]) == ("truncated", "not_an_image")
+    assert rows[cut]["width"] is None
+    assert rows[fine]["verdict"] == "kept"
+    assert (rows[fine]["width"], rows[fine]["height"]) == (160, 120)
+
+
+def test_looking_again_leaves_the_same_bytes(store: Store, settings: Settings) -> None:
+    shop = Shop(store, FIRST)
+    image = photo(1, (320, 240))
+    shop.listing("a", [jpeg(image), *edits(image), jpeg(photo(2))])
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    mark_near(store, small(settings), FIRST)
+    before = all_digests(store)
+    mark_near(store, small(settings), FIRST)
+    assert all_digests(store) == before
+
+
+def test_a_missing_stage_is_an_error_that_says_what_to_do(store: Store, settings: Settings) -> None:
+    with pytest.raises(CurateError, match="mark exact duplicates first"):
+        mark_near(store, settings, FIRST)
+
+
+# ------------------------------------------------------------------ linking alone
+
+LIMITS = Limits(8, 31, 12.0)
+
+
+def test_chains_do_not_run_together() -> None:
+    steps = [(1 << 6 * n) - 1 for n in range(6)]  # each 6 bits from the next, 30 from the first to the last
+    links = link(pack(steps, [bytes(32)] * 6, [bytes(192)] * 6), pack([], [], []), LIMITS)
+    assert [found.representative for found in links] == [0, 0, 2, 2, 4, 4]
+
+
+def test_eight_bits_are_near_and_nine_are_not() -> None:
+    prints = pack([0, (1 << 8) - 1, ((1 << 9) - 1) << 20], [bytes(32)] * 3, [bytes(192)] * 3)
+    assert [found.representative for found in link(prints, pack([], [], []), LIMITS)] == [0, 0, 2]
+
+
+@budget(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40)), min_size=1, max_size=40), st.integers(0, 39))
+def test_links_are_what_comparing_all_pairs_gives(values: list[tuple[int, int]], split: int) -> None:
+    hashes = [value if turn > 20 else (1 << turn) - 1 for value, turn in values]
+    wide = [bytes([255] * (turn // 4)) + bytes(32 - turn // 4) for _, turn in values]
+    thumbs = [bytes([turn] * 192) for _, turn in values]
+    split = min(split, len(hashes) - 1)
+    whole = pack(hashes, wide, thumbs)
+
+    def confirmed(one: int, other: int) -> bool:
+        bits = int.from_bytes(wide[one], "big") ^ int.from_bytes(wide[other], "big")
+        colour = abs(values[one][1] - values[other][1]) * 3**0.5
+        return (hashes[one] ^ hashes[other]).bit_count() <= 8 and bits.bit_count() <= 31 and colour <= 12.0
+
+    expected: set[int] = set(range(split))
+    for number in range(split, len(hashes)):
+        if not any(confirmed(number, other) for other in expected):
+            expected.add(number)
+    new = pack(hashes[split:], wide[split:], thumbs[split:])
+    known = pack(hashes[:split], wide[:split], thumbs[:split])
+    links = link(new, known, LIMITS)
+    assert {found.representative for found in links} <= expected
+    assert {split + place for place, found in enumerate(links) if found.representative == split + place} == (
+        expected - set(range(split))
+    )
+    assert len(whole) == len(hashes)
+
+
+def test_thousands_of_like_pictures_across_chunks_go_to_one_representative() -> None:
+    rng = np.random.default_rng(0)
+    hashes = [1 << int(bit) for bit in rng.integers(0, 64, 2500)]
+    links = link(pack(hashes, [bytes(32)] * 2500, [bytes(192)] * 2500), pack([], [], []), LIMITS)
+    assert {found.representative for found in links} == {0}
+
+
+# ------------------------------------------------------------------ real photographs
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "neardup").is_dir(), reason="no shared data")
+def test_twelve_edits_of_one_real_photo_are_one_cluster_and_its_rotations_are_not(
+    store: Store, settings: Settings
+) -> None:
+    shop = Shop(store, FIRST)
+    mods = sorted((SHARED_DATA / "neardup" / "bridge-mods").iterdir())
+    turned = sorted((SHARED_DATA / "neardup" / "dih").glob("*[2-8]-*"))
+    edited = shop.listing("mods", [path.read_bytes() for path in mods])
+    rotated = shop.listing("turned", [path.read_bytes() for path in turned])
+    shop.close()
+    mark_exact(store, settings, FIRST)
+    mark_near(store, settings, FIRST)
+    rows = near(store, FIRST)
+    assert len({rows[sha256]["cluster"] for sha256 in edited}) == 1
+    assert len({rows[sha256]["cluster"] for sha256 in rotated}) == len(rotated)
+    assert digest(mods[0].read_bytes()) in rows
