@@ -42,12 +42,14 @@ class Hit:
 class Shop:
     """Replies by path; `queries` are the search results by query; every request is noted in `hits`."""
 
+    Reply = Reply
+
     def __init__(self) -> None:
         self.pages: dict[str, Reply | Callable[[], Reply]] = {}
         self.queries: dict[str, list[str]] = {}
         self.page_size = 2
         self.hits: list[Hit] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("ShopHandler", (Handler,), {"shop": self}))
         self.server.daemon_threads = True
         self.netloc = f"127.0.0.1:{self.server.server_address[1]}"
         self.url = f"http://{self.netloc}"
@@ -95,50 +97,45 @@ def jpeg(seed: int, side: int = 128) -> bytes:
     return buffer.getvalue()
 
 
-def handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    shop: Shop
 
-        def do_GET(self) -> None:
-            reply = shop.reply(self.path)
-            etag = f'"{hashlib.sha256(reply.body).hexdigest()[:16]}"'
-            known = reply.etag and reply.status == 200 and self.headers.get("If-None-Match") == etag
-            status = 304 if known else reply.status
-            shop.hits.append(Hit(self.path, status, time.monotonic(), dict(self.headers)))
-            self.send_response(status)
-            if reply.etag:
-                self.send_header("ETag", etag)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            if status == 304:
-                self.end_headers()
-                return
-            self.send_header("Content-Type", reply.content_type)
-            if reply.endless:
-                self.send_header("Connection", "close")
-            else:
-                self.send_header("Content-Length", str(len(reply.body)))
+    def do_GET(self) -> None:
+        reply = self.shop.reply(self.path)
+        etag = f'"{hashlib.sha256(reply.body).hexdigest()[:16]}"'
+        known = reply.etag and reply.status == 200 and self.headers.get("If-None-Match") == etag
+        status = 304 if known else reply.status
+        self.shop.hits.append(Hit(self.path, status, time.monotonic(), dict(self.headers)))
+        self.send_response(status)
+        if reply.etag:
+            self.send_header("ETag", etag)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if status == 304:
             self.end_headers()
-            self.write(reply)
-
-        def write(self, reply: Reply) -> None:
-            try:
-                if reply.endless:
-                    while True:
-                        self.wfile.write(b"x" * 65536)
-                if reply.drip_s:
-                    for byte in reply.body:
-                        self.wfile.write(bytes([byte]))
-                        time.sleep(reply.drip_s)
-                self.wfile.write(reply.body[: reply.cut_at])
-                self.close_connection = reply.cut_at is not None
-            except OSError:
-                self.close_connection = True
-
-        def log_message(self, *args: object) -> None:
             return
+        self.send_header("Content-Type", reply.content_type)
+        length = ("Connection", "close") if reply.endless else ("Content-Length", str(len(reply.body)))
+        self.send_header(*length)
+        self.end_headers()
+        try:
+            self.write(reply)
+        except OSError:
+            self.close_connection = True
 
-    return Handler
+    def write(self, reply: Reply) -> None:
+        while reply.endless:
+            self.wfile.write(b"x" * 65536)
+        if reply.drip_s:
+            for byte in reply.body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(reply.drip_s)
+        self.wfile.write(reply.body[: reply.cut_at])
+        self.close_connection = reply.cut_at is not None
+
+    def log_message(self, *args: object) -> None:
+        return
 
 
 @pytest.fixture

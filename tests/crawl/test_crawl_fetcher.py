@@ -5,10 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import itertools
+import ssl
 import time
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from lvbag.crawl import fetcher as fetcher_module
 from lvbag.crawl.addresses import parse_target, refusal
 from lvbag.crawl.errors import Refused
 from lvbag.crawl.fetcher import Fetcher, Validators
@@ -28,7 +35,7 @@ def reason(settings: CrawlSettings, url: str, budget: int = 50) -> str:
 
 def test_what_robots_txt_disallows_is_not_asked_for(shop, polite) -> None:
     shop.robots("User-agent: lvbag\nDisallow: /private\n\nUser-agent: *\nDisallow: /")
-    shop.pages["/open"] = type(shop.reply("/x"))(b"fine")
+    shop.pages["/open"] = shop.Reply(b"fine")
     with Fetcher(polite, 50) as fetcher:
         assert fetcher.fetch(f"{shop.url}/open", LIMIT).body == b"fine"
         with pytest.raises(Refused, match="robots: disallowed"):
@@ -38,8 +45,7 @@ def test_what_robots_txt_disallows_is_not_asked_for(shop, polite) -> None:
 
 @pytest.mark.parametrize(("status", "allowed"), [(404, True), (403, True), (500, False), (503, False)])
 def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(shop, polite, status, allowed) -> None:
-    reply = type(shop.reply("/x"))
-    shop.pages |= {"/robots.txt": reply(b"", status), "/open": reply(b"fine")}
+    shop.pages |= {"/robots.txt": shop.Reply(b"", status), "/open": shop.Reply(b"fine")}
     with Fetcher(polite.model_copy(update={"retries": 0}), 50) as fetcher:
         if allowed:
             assert fetcher.fetch(f"{shop.url}/open", LIMIT).status == 200
@@ -51,8 +57,7 @@ def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(shop, po
 
 def test_a_crawl_delay_longer_than_the_setting_wins(shop, polite) -> None:
     shop.robots("User-agent: *\nCrawl-delay: 0.3")
-    reply = type(shop.reply("/x"))
-    shop.pages |= {"/a": reply(b"a"), "/b": reply(b"b")}
+    shop.pages |= {"/a": shop.Reply(b"a"), "/b": shop.Reply(b"b")}
     with Fetcher(polite, 50) as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
         fetcher.fetch(f"{shop.url}/b", LIMIT)
@@ -62,10 +67,9 @@ def test_a_crawl_delay_longer_than_the_setting_wins(shop, polite) -> None:
 
 
 def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, polite) -> None:
-    reply = type(shop.reply("/x"))
-    answers = iter([reply(b"", 429, headers={"Retry-After": "1"}), reply(b"now")])
+    answers = iter([shop.Reply(b"", 429, headers={"Retry-After": "1"}), shop.Reply(b"now")])
     shop.pages["/busy"] = lambda: next(answers)
-    shop.pages["/later"] = reply(b"", 503, headers={"Retry-After": "3600"})
+    shop.pages["/later"] = shop.Reply(b"", 503, headers={"Retry-After": "3600"})
     with Fetcher(polite, 50) as fetcher:
         assert fetcher.fetch(f"{shop.url}/busy", LIMIT).body == b"now"
         first, second = [hit.at for hit in shop.hits if hit.path == "/busy"]
@@ -77,10 +81,9 @@ def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, p
 
 
 def test_a_cut_connection_is_tried_again_and_a_host_without_answers_is_given_up(shop, polite) -> None:
-    reply = type(shop.reply("/x"))
-    answers = iter([reply(b"x" * 1000, cut_at=10), reply(b"whole")])
+    answers = iter([shop.Reply(b"x" * 1000, cut_at=10), shop.Reply(b"whole")])
     shop.pages["/cut"] = lambda: next(answers)
-    shop.pages["/always"] = reply(b"x" * 1000, cut_at=10)
+    shop.pages["/always"] = shop.Reply(b"x" * 1000, cut_at=10)
     with Fetcher(polite, 50) as fetcher:
         assert fetcher.fetch(f"{shop.url}/cut", LIMIT).body == b"whole"
         reasons = []
@@ -92,7 +95,7 @@ def test_a_cut_connection_is_tried_again_and_a_host_without_answers_is_given_up(
 
 
 def test_a_known_version_is_asked_for_conditionally(shop, polite) -> None:
-    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    shop.pages["/a"] = shop.Reply(b"a")
     with Fetcher(polite, 50) as fetcher:
         first = fetcher.fetch(f"{shop.url}/a", LIMIT)
         again = fetcher.fetch(f"{shop.url}/a", LIMIT, first.validators)
@@ -101,12 +104,11 @@ def test_a_known_version_is_asked_for_conditionally(shop, polite) -> None:
 
 
 def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_limit(shop, polite) -> None:
-    reply = type(shop.reply("/x"))
     bomb = gzip.compress(bytes(50_000_000))
     shop.pages |= {
-        "/endless": reply(endless=True),
-        "/giant": reply(b"x" * (LIMIT + 1)),
-        "/bomb": reply(bomb, headers={"Content-Encoding": "gzip"}),
+        "/endless": shop.Reply(endless=True),
+        "/giant": shop.Reply(b"x" * (LIMIT + 1)),
+        "/bomb": shop.Reply(bomb, headers={"Content-Encoding": "gzip"}),
     }
     assert len(bomb) < LIMIT
     assert reason(polite, f"{shop.url}/endless") == f"too_large: more than {LIMIT} bytes"
@@ -115,7 +117,7 @@ def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_l
 
 
 def test_a_trickling_answer_ends_at_the_total_time(shop, polite) -> None:
-    shop.pages["/drip"] = type(shop.reply("/x"))(b"x" * 1000, drip_s=0.05)
+    shop.pages["/drip"] = shop.Reply(b"x" * 1000, drip_s=0.05)
     started = time.monotonic()
     why = reason(polite.model_copy(update={"total_timeout_s": 0.5}), f"{shop.url}/drip")
     assert why == "timeout: not complete after 0.5 s"
@@ -138,13 +140,12 @@ def test_a_trickling_answer_ends_at_the_total_time(shop, polite) -> None:
     ],
 )
 def test_a_redirect_to_where_the_crawler_may_not_go_is_refused(shop, polite, location, expected) -> None:
-    reply = type(shop.reply("/x"))
-    shop.pages |= {p: reply(b"", 302, headers={"Location": location}) for p in ("/out", "/around")}
+    shop.pages |= {p: shop.Reply(b"", 302, headers={"Location": location}) for p in ("/out", "/around")}
     assert reason(polite, f"{shop.url}/out").startswith(expected)
 
 
 def test_the_budget_ends_the_requests(shop, polite) -> None:
-    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    shop.pages["/a"] = shop.Reply(b"a")
     with Fetcher(polite, 2) as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
         assert fetcher.exhausted
@@ -155,7 +156,7 @@ def test_the_budget_ends_the_requests(shop, polite) -> None:
 
 def test_the_shop_learns_who_asks_over_one_connection_and_no_proxy(shop, polite, monkeypatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    shop.pages["/a"] = type(shop.reply("/x"))(b"a")
+    shop.pages["/a"] = shop.Reply(b"a")
     with Fetcher(polite.model_copy(update={"contact": "ops@example.org"}), 50) as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
     headers = shop.hits[-1].headers
@@ -164,11 +165,13 @@ def test_the_shop_learns_who_asks_over_one_connection_and_no_proxy(shop, polite,
     assert headers["Host"] == shop.netloc
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "127.0.0.1"]
-    + ["::1", "::", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1"],
-)
+INWARD = """
+    10.0.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 255.255.255.255 127.0.0.1 ::1 :: fe80::1 fc00::1
+    ::ffff:127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b::a00:1
+"""
+
+
+@pytest.mark.parametrize("address", INWARD.split())
 def test_only_public_addresses_may_be_connected_to(address: str) -> None:
     assert refusal(address, listed=False)
 
@@ -186,10 +189,66 @@ def test_a_target_is_split_without_its_fragment() -> None:
     assert target.host_header == "example.com"
 
 
+def certificate(folder: Path, name: str) -> Path:
+    """A self-signed certificate for a DNS name, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(pem + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(("name", "accepted"), [("localhost", True), ("other.example", False)])
+def test_over_tls_the_certificate_is_checked_against_the_name_and_not_the_pinned_address(
+    shop, polite, tmp_path, monkeypatch, name, accepted
+) -> None:
+    pem = certificate(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    shop.server.socket = context.wrap_socket(shop.server.socket, server_side=True)
+    host = shop.netloc.replace("127.0.0.1", "localhost")
+    opened = fetcher_module.open_session
+
+    def open_trusting(*args: object) -> object:
+        session, adapter = opened(*args)
+        session.verify = str(pem)
+        return session, adapter
+
+    monkeypatch.setattr(fetcher_module, "open_session", open_trusting)
+    shop.pages["/a"] = shop.Reply(b"a")
+    settings = polite.model_copy(update={"loopback_hosts": (host,), "retries": 0})
+    with Fetcher(settings, 50) as fetcher:
+        if accepted:
+            assert fetcher.fetch(f"https://{host}/a", LIMIT).body == b"a"
+            assert shop.hits[-1].headers["Host"] == host
+        else:
+            with pytest.raises(Refused, match="no_answer: SSLError"):
+                fetcher.fetch(f"https://{host}/a", LIMIT)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), (" 0 ", 0.0), ("Mon, 23 Nov 2026 02:00:30 GMT", 30.0), ("Sun, 22 Nov 2026 02:00:00 GMT", 0.0)]
-    + [("soon", None), ("", None), ("-5", None), (None, None)],
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("Mon, 23 Nov 2026 02:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 02:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+        (None, None),
+    ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(value, seconds) -> None:
     assert retry_after_s(value, dt.datetime(2026, 11, 23, 2, tzinfo=dt.UTC)) == seconds

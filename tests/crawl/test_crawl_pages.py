@@ -90,8 +90,20 @@ def test_what_cannot_be_read_is_refused_with_its_reason(body: bytes, content_typ
 
 @pytest.mark.parametrize(
     ("value", "price"),
-    [(12, 12.0), ("1 234,50", 1234.5), ("1.234,50", 1234.5), ("12.5", 12.5), ("2,300", 2300.0), ("2'300.00", 2300.0)]
-    + [("ask", None), (None, None), (True, None), (-1, None), (10**400, None), ("nan", None)],
+    [
+        (12, 12.0),
+        ("1 234,50", 1234.5),
+        ("1.234,50", 1234.5),
+        ("12.5", 12.5),
+        ("2,300", 2300.0),
+        ("2'300.00", 2300.0),
+        ("ask", None),
+        (None, None),
+        (True, None),
+        (-1, None),
+        (10**400, None),
+        ("nan", None),
+    ],
 )
 def test_prices_are_read_or_left_out_but_never_guessed(value: object, price: float | None) -> None:
     node = {"@type": "Product", "name": "Bag", "offers": {"price": value}}

@@ -127,5 +127,10 @@ def test_a_listing_that_two_shards_met_counts_once(store: Store, settings: Setti
 
 
 def test_a_night_that_was_not_crawled_is_an_error_that_says_what_to_do(store: Store, settings: Settings) -> None:
-    with pytest.raises(CurateError, match="was not crawled; run `lvbag crawl`"):
+    with pytest.raises(CurateError, match=r"night 2026-11-23 was not crawled.*run `lvbag crawl`"):
         mark_exact(store, settings, FIRST)
+
+
+def test_a_night_whose_crawl_met_nothing_is_empty_and_no_error(store: Store, settings: Settings) -> None:
+    store.put_json(keys.night_manifest(FIRST), {})
+    assert mark_exact(store, settings, FIRST).rows == 0

@@ -178,6 +178,7 @@ def test_data_docs_are_uploaded_equal_on_a_rerun_and_load_nothing_from_elsewhere
         if target.startswith(("validations/", "expectations/")):
             assert store.exists(keys.data_doc(NIGHT, target))
     assert index.count('href="validations/') == 3
+    assert index.count("what was seen (holds)") == 2 and index.count("what was seen (fails)") == 1
 
 
 def test_a_night_with_too_many_failures_is_quarantined_whole_and_released_when_the_limit_allows_it(
@@ -270,7 +271,7 @@ def test_settled_pages_lose_clock_identifiers_and_folder_and_keep_crawled_values
 
 def test_pictures_that_no_page_shows_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "static").mkdir()
-    (tmp_path / "index.html").write_text('<head></head><body><img src="static/shown.png"></body>')
+    (tmp_path / "page.html").write_text('<head></head><body><img src="static/shown.png"></body>')
     for name in ("shown.png", "unused.gif"):
         (tmp_path / "static" / name).write_bytes(b"x")
     data_docs.settle(tmp_path, NIGHT, tmp_path)

@@ -8,10 +8,11 @@ import stat
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import SHARED_DATA
 from PIL import Image, ImageDraw
 
+from conftest import SHARED_DATA
 from lvbag.labels import LabelError, import_labels, newest_labels, read_labels
 from lvbag.labels import exports as exports_module
 from lvbag.labels.grouping import Print, group_near
@@ -20,7 +21,8 @@ from lvbag.store import Bucket, Store, keys
 
 
 def picture(seed: int) -> bytes:
-    image = Image.effect_noise((12, 12), 60 + seed).resize((120, 90)).convert("RGB")
+    noise = np.random.default_rng(seed).integers(0, 255, (12, 12, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((120, 90))
     ImageDraw.Draw(image).ellipse((seed * 9, 10, seed * 9 + 40, 60), fill=(seed * 30 % 255, 80, 160))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -39,7 +41,7 @@ def export_files(**more: bytes | str) -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {
         "obj.data": "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n",
         "obj.names": "BigBag\nSmallBag\n",
-        "train.txt": "data/obj_train_data/a b.png\r\ndata/obj_train_data/50% off.png\r\ndata/obj_train_data/none.png\r\n",
+        "train.txt": "".join(f"data/obj_train_data/{name}.png\r\n" for name in ("a b", "50% off", "none")),
         "obj_train_data/a b.png": picture(1),
         "obj_train_data/a b.txt": "0 0.5 0.5 0.2 0.2\n1 0.25 0.25 0.1 0.1\n",
         "obj_train_data/50% off.png": picture(2),

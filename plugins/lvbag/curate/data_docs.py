@@ -1,9 +1,10 @@
 """Great Expectations' data docs made fit for the store: the same bytes for the same night, and nothing from outside.
 
 As GX 1.24 builds them, the pages carry the time of building, random identifiers and the folder they were built in;
-they load scripts, fonts and a time-stamped logo from six other hosts, show an empty index and no results' signs without those, and
-put values from crawled pages into HTML without escaping. Here times, identifiers and folders are replaced, scripts and
-remote resources are taken out, a content security policy forbids both, and the index is a plain list of links.
+they load scripts, fonts and a time-stamped logo from six other hosts, show neither an index nor pass and fail without
+those, and put values from crawled pages into HTML without escaping. Here times, identifiers and folders are replaced,
+scripts and remote resources are taken out, a content security policy forbids both, the signs are words, and the index
+is a plain list of links.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 _REMOTE_STYLE = re.compile(r"<link\b[^>]*https?://[^>]*>", re.IGNORECASE)
 _REMOTE_IMAGE = re.compile(r"<img\b[^>]*https?://[^>]*>", re.IGNORECASE)
 _REMOTE_URL = re.compile(r"url\(\s*['\"]?https?://[^)]*\)", re.IGNORECASE)
-_FAILED = "ge-failed-icon"  # stands beside the page's status
+_FAILED = 'class="fas fa-times'  # the sign beside what fails
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 _BODY = re.compile(r"<body\b.*</body\s*>", re.DOTALL | re.IGNORECASE)
 

@@ -120,10 +120,10 @@ class _Place:
 def _read_crawl(store: Store, night: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
     listings = [item.ref for item in store.list_objects(Bucket.RAW, keys.listings_prefix(night))]
     fetches = [item.ref for item in store.list_objects(Bucket.RAW, keys.fetches_prefix(night))]
-    if not fetches:
+    if not fetches and not store.exists(keys.night_manifest(night)):
         raise CurateError(
-            f"night {night} has no fetch table below {keys.fetches_prefix(night)}: it was not crawled; run "
-            f"`lvbag crawl` for this night first"
+            f"night {night} was not crawled: there is no table below {keys.fetches_prefix(night)}; run `lvbag crawl` "
+            "for this night first"
         )
     return read_tables(store, listings, schemas.LISTINGS), read_tables(store, fetches, schemas.FETCHES)
 

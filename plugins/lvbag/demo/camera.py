@@ -54,7 +54,8 @@ class View:
         """Pixels, (n, 2), of points that lie `depth` units behind the front."""
         space = np.concatenate([points, np.full((len(points), 1), depth)], axis=1) @ self.rotation.T
         lens = FOCAL_UNITS / (FOCAL_UNITS + space[:, 2:3])
-        return space[:, :2] * lens * self.scale + np.array(self.offset)
+        pixels: Points = space[:, :2] * lens * self.scale + np.array(self.offset)
+        return pixels
 
     def homography(self) -> _Matrix:
         """(3, 3): front units (x, y, 1) to pixels."""

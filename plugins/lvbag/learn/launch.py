@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,9 @@ KEPT_LINES = 20
 """Of a failed process's output, for the error's message."""
 GRACE_S = 15.0
 """Between SIGTERM and SIGKILL."""
+
+_CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
+"""Colours and cursor moves of libraries' progress bars; they are noise in a task's log."""
 
 SomeJob = TypeVar("SomeJob", bound=Job)
 
@@ -104,7 +108,7 @@ def _run(command: list[str], environment: dict[str, str], module: str, settings:
     log.info("learn.start module=%s process=%d", module, process.pid)
     with _ended_with_us(process), _forwarding_sigterm(process) as stopped, _time_limit(process, settings) as late:
         for line in process.stdout or ():
-            text = line.rstrip()
+            text = _CONTROLS.sub("", line).rstrip()
             if text:
                 last.append(text)
                 log.info("%s", text)

@@ -1,0 +1,56 @@
+"""An Airflow database of its own, and the DAGs read once.
+
+Airflow reads its configuration when it is first imported, so nothing in these tests imports it at the top.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Iterator[Path]:
+    if "airflow.settings" in sys.modules:
+        pytest.fail("another test has imported airflow before its home was set")
+    folder = Path(tempfile.mkdtemp(prefix="lvbag-airflow-"))
+    values = {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder / "plugins"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "lvbag.services.hostname.loopback",
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    from airflow.utils import db
+
+    db.initdb()
+    yield folder
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def dagbag(airflow_home: Path) -> Any:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.models.pool import Pool
+
+    DagBundlesManager().sync_bundles_to_db()
+    Pool.create_or_update_pool("gpu", slots=1, description="", include_deferred=False)
+    return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")

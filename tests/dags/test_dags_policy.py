@@ -1,0 +1,127 @@
+"""What every DAG must be like: readable, owned, retried, limited in time, and quick to read for Airflow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("lvbag_crawl", "lvbag_curate", "lvbag_operate", "lvbag_train", "lvbag_train_detector")
+HEAVY = (
+    "torch", "torchvision", "timm", "ultralytics", "great_expectations", "pandas", "faiss", "polars", "numpy",
+    "onnxruntime", "matplotlib", "PIL", "bs4",
+)  # fmt: skip
+
+
+def test_the_folder_holds_these_dags_and_all_can_be_read(dagbag: Any) -> None:
+    assert dagbag.import_errors == {}
+    assert tuple(sorted(dagbag.dags)) == NAMES
+    assert {path.stem for path in (ROOT / "dags").glob("*.py")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dag_keeps_to_the_policy(dagbag: Any, name: str) -> None:
+    dag = dagbag.dags[name]
+
+    assert dag.doc_md
+    assert dag.doc_md.lstrip().startswith("###")
+    assert dag.description
+    assert "lvbag" in dag.tags
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert str(dag.timezone) in ("UTC", "Timezone('UTC')")
+    for parameter in dag.params:
+        assert dag.params.get_param(parameter).description, parameter
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_keeps_to_the_policy(dagbag: Any, name: str) -> None:
+    for task in dagbag.dags[name].tasks:
+        assert task.owner == "lvbag", task.task_id
+        assert task.task_id == "rollback" or task.retries == 2, task.task_id
+        assert task.retry_exponential_backoff > 1, task.task_id
+        assert task.on_failure_callback, task.task_id
+        limit = task.execution_timeout or getattr(task, "response_timeout", None)
+        assert dt.timedelta(0) < limit <= dt.timedelta(days=7), task.task_id
+
+
+@pytest.mark.parametrize("name", ["lvbag_crawl", "lvbag_operate"])
+def test_the_dry_run_comes_first_in_the_form(dagbag: Any, name: str) -> None:
+    assert next(iter(dagbag.dags[name].params)) == "dry_run"
+
+
+def test_trainings_wait_for_one_another_in_the_gpu_pool(dagbag: Any) -> None:
+    for name in ("lvbag_train", "lvbag_train_detector"):
+        pools = {task.task_id: (task.pool, task.queue) for task in dagbag.dags[name].tasks}
+        assert {task_id for task_id, where in pools.items() if where == ("gpu", "gpu")} == {
+            task_id for task_id in pools if task_id.startswith(("train_", "evaluate"))
+        }
+
+
+def test_shards_are_crawled_one_at_a_time(dagbag: Any) -> None:
+    assert dagbag.dags["lvbag_crawl"].get_task("crawl_shard").max_active_tis_per_dagrun == 1
+
+
+def test_the_crawl_starts_at_two_and_not_when_it_is_unpaused(dagbag: Any) -> None:
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = coerce_to_core_timetable(dagbag.dags["lvbag_crawl"].timetable)
+    restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
+    info = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+
+    assert info.run_after > dt.datetime.now(dt.UTC)
+    assert (info.run_after.hour, info.run_after.minute) == (2, 0)
+
+
+def test_the_dags_are_chained_by_assets(dagbag: Any) -> None:
+    consumed = {name: _consumed(dagbag.dags[name]) for name in NAMES}
+    assert consumed == {
+        "lvbag_crawl": set(),
+        "lvbag_curate": {"listings"},
+        "lvbag_train": {"dataset"},
+        "lvbag_train_detector": {"labels"},
+        "lvbag_operate": set(),
+    }
+    produced = {
+        name: {(task.task_id, asset.name) for task in dagbag.dags[name].tasks for asset in task.outlets}
+        for name in NAMES
+    }
+    assert produced["lvbag_crawl"] == {("announce", "listings")}
+    assert produced["lvbag_curate"] == {("announce", "dataset")}
+    assert produced["lvbag_train"] == {("announce", "model")}
+    assert produced["lvbag_train_detector"] == {("announce", "detector")}
+
+
+def _consumed(dag: Any) -> set[str]:
+    condition = getattr(dag.timetable, "asset_condition", None)
+    return {asset.name for asset in condition.objects} if condition is not None else set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dag_file_is_read_in_under_a_second_and_without_heavy_packages(name: str, airflow_home: Path) -> None:
+    """In a fresh interpreter, beside what Airflow itself imports."""
+    code = (
+        "import json, sys, time\n"
+        "import airflow.sdk, airflow.providers.standard.operators.hitl, airflow.providers.standard.decorators.python\n"
+        "from airflow.sdk import CronTriggerTimetable, Param, task; task.branch, task.short_circuit\n"
+        "before = set(sys.modules)\n"
+        "started = time.process_time()\n"
+        f"import runpy; runpy.run_path({str(ROOT / 'dags' / f'{name}.py')!r})\n"
+        "seconds = time.process_time() - started\n"
+        f"heavy = sorted(n for n in {HEAVY!r} if n in sys.modules and n not in before)\n"
+        "print(json.dumps([seconds, heavy]))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    ).stdout.splitlines()[-1]
+    seconds, heavy = json.loads(answer)
+
+    assert heavy == []
+    assert seconds < 1.0

@@ -1,0 +1,324 @@
+"""The DAGs run by Airflow itself (`dag.test()`), the library's functions replaced by specced fakes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import MagicMock, create_autospec
+
+import pytest
+
+import lvbag.crawl
+import lvbag.curate
+import lvbag.learn
+import lvbag.registry
+from lvbag.crawl.results import NightPlan, NightResult, ShardResult
+from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
+from lvbag.learn.results import EvaluationResult, Readiness, TrainingResult
+from lvbag.orchestrate import context
+from lvbag.registry.records import Decision
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store
+
+NIGHT = dt.date(2026, 11, 22)
+CONF = {"night": NIGHT.isoformat()}
+Fake = Callable[..., MagicMock]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, store: Store, settings: Settings) -> Iterator[Fake]:
+    """Replace a function of the library by one that has its signature; tasks get the test's own store."""
+    monkeypatch.setattr(context, "open_store", lambda: (store, settings))
+
+    def replace(module: Any, name: str, result: Any = None, effect: Any = None) -> MagicMock:
+        double = create_autospec(getattr(module, name), return_value=result, side_effect=effect)
+        monkeypatch.setattr(module, name, double, raising=False)
+        return double
+
+    yield replace
+    monkeypatch.undo()
+    # undoing an attribute that a lazy package had not loaded yet would pin it; what is left is the real function
+    assert callable(lvbag.crawl.plan_night)
+
+
+def run_dag(dagbag: Any, name: str, conf: dict[str, Any]) -> tuple[str, dict[str, str], Any]:
+    """State of the run, and of each task (mapped ones joined by a comma)."""
+    dag = dagbag.dags[name]
+    for task in dag.tasks:
+        task.retries = 0
+    run = dag.test(run_conf=conf)
+    states: dict[str, str] = {}
+    for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.task_id, ti.map_index)):
+        states[ti.task_id] = ",".join(filter(None, (states.get(ti.task_id), str(ti.state))))
+    return str(run.state), states, run
+
+
+def events(run: Any) -> list[dict[str, Any]]:
+    """What the run's asset events carried."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.scalars(
+            select(AssetEvent).where(AssetEvent.source_run_id == run.run_id, AssetEvent.source_dag_id == run.dag_id)
+        )
+        return [dict(row.extra) for row in rows]
+
+
+# ------------------------------------------------------------------ crawl
+
+
+def crawl_fakes(fake: Fake, changed: bool = True, shards: tuple[str, ...] = ("shop.000", "shop.001")) -> MagicMock:
+    fake(lvbag.crawl, "plan_night", NightPlan(NIGHT, shards, 10))
+
+    def crawl_one(store: Any, settings: Any, catalog: Any, night: dt.date, shard: str, again: bool) -> ShardResult:
+        assert night == NIGHT
+        if shard.endswith("666"):
+            raise RuntimeError("the shop is on fire")
+        return ShardResult(shard, False, 1, 1, 0, 0, 0)
+
+    fake(lvbag.crawl, "crawl_shard", effect=crawl_one)
+    return fake(lvbag.crawl, "close_night", NightResult(NIGHT, "s3://x", 2, 2, 0, 0, changed))
+
+
+def test_a_crawl_announces_its_night(dagbag: Any, fake: Fake) -> None:
+    close = crawl_fakes(fake)
+
+    state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["crawl_shard"], tasks["announce"]) == ("success", "success,success", "success")
+    assert close.call_args.args[2] == NIGHT
+    assert events(run) == [
+        {
+            "night": "2026-11-22",
+            "uri": "s3://x",
+            "counts": {"listings": 2, "images_new": 2, "images_unchanged": 0, "refused": 0},
+        }
+    ]
+
+
+def test_a_night_without_change_ends_well_and_starts_nothing(dagbag: Any, fake: Fake) -> None:
+    crawl_fakes(fake, changed=False)
+
+    state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["close_night"], tasks["announce"]) == ("success", "success", "skipped")
+    assert events(run) == []
+
+
+def test_a_failed_shard_hurts_no_other(dagbag: Any, fake: Fake) -> None:
+    close = crawl_fakes(fake, shards=("shop.000", "shop.666", "shop.002"))
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["crawl_shard"], tasks["announce"]) == ("success", "success,failed,success", "success")
+    close.assert_called_once()
+
+
+def test_a_night_of_which_every_shard_failed_is_not_closed(dagbag: Any, fake: Fake) -> None:
+    close = crawl_fakes(fake, shards=("shop.666",))
+
+    state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["close_night"]) == ("failed", "failed")
+    close.assert_not_called()
+    assert events(run) == []
+
+
+def test_a_night_without_plan_fails(dagbag: Any, fake: Fake) -> None:
+    close = crawl_fakes(fake)
+    fake(lvbag.crawl, "plan_night", effect=RuntimeError("no catalog"))
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["close_night"]) == ("failed", "failed")
+    close.assert_not_called()
+
+
+def test_a_dry_run_only_plans(dagbag: Any, fake: Fake) -> None:
+    close = crawl_fakes(fake)
+
+    state, tasks, run = run_dag(dagbag, "lvbag_crawl", {**CONF, "dry_run": True})
+
+    assert (state, tasks["plan"], tasks["close_night"]) == ("success", "success", "skipped")
+    close.assert_not_called()
+    assert events(run) == []
+
+
+# ------------------------------------------------------------------ curate
+
+
+def curate_fakes(fake: Fake, created: bool = True, parts: tuple[int, ...] = (0, 1)) -> dict[str, MagicMock]:
+    stage = StageResult(NIGHT, "s3://s", 2, 2, {})
+    return {
+        "mark_exact": fake(lvbag.curate, "mark_exact", stage),
+        "mark_near": fake(lvbag.curate, "mark_near", stage),
+        "validate_night": fake(
+            lvbag.curate, "validate_night", ValidationResult(NIGHT, "s3://v", 2, 2, {}, False, "s3://d")
+        ),
+        "plan_cleaning": fake(lvbag.curate, "plan_cleaning", CleaningPlan(NIGHT, "0001", parts)),
+        "clean_part": fake(lvbag.curate, "clean_part", stage),
+        "build_snapshot": fake(lvbag.curate, "build_snapshot", SnapshotResult("snap", created, NIGHT, 2, 20, 14, 2, 4)),
+        "report_night": fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"kept": 2})),
+    }
+
+
+def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+
+    state, _, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert state == "success"
+    assert [call.args[2:] for call in fakes["clean_part"].call_args_list] == [(NIGHT, 0, "0001"), (NIGHT, 1, "0001")]
+    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    fakes["report_night"].assert_called_once()
+    assert events(run) == [
+        {
+            "snapshot": "snap",
+            "night": "2026-11-22",
+            "counts": {"products": 2, "images": 20, "train": 14, "val": 2, "test": 4},
+        }
+    ]
+
+
+def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake, created=False, parts=())
+
+    state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["clean_part"], tasks["announce"]) == ("success", "skipped", "skipped")
+    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, ())
+    fakes["report_night"].assert_called_once()
+    assert events(run) == []
+
+
+def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+    fake(lvbag.curate, "mark_near", effect=RuntimeError("no memory"))
+
+    state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["mark_near"], tasks["report_night"]) == ("failed", "failed", "success")
+    fakes["build_snapshot"].assert_not_called()
+    assert events(run) == []
+
+
+# ------------------------------------------------------------------ train
+
+
+def train_fakes(fake: Fake, ready: bool = True, promoted: bool = True) -> dict[str, MagicMock]:
+    def decision(challenger: int, wins: bool) -> Decision:
+        return Decision(
+            kind=ModelKind.CLASSIFIER, challenger=challenger, champion=None, evaluation="e", promoted=wins, rules=(),
+            summary="because",
+        )  # fmt: skip
+
+    def train(store: Any, settings: Any, snapshot: str, recipe: str, seed: int = 0) -> TrainingResult:
+        if recipe == "broken":
+            raise RuntimeError("no such network")
+        return TrainingResult({"small": 1, "large": 2}[recipe], False, 1.0)
+
+    fake(lvbag.curate, "newest_snapshot", "snap")
+    return {
+        "enough_new": fake(lvbag.learn, "enough_new", Readiness(ready, "because", 5)),
+        "train": fake(lvbag.learn, "train_classifier", effect=train),
+        "evaluate": fake(lvbag.learn, "evaluate_classifiers", EvaluationResult("e", None, (1, 2))),
+        "judge": fake(lvbag.registry, "judge", (decision(1, False), decision(2, promoted))),
+        "promote": fake(
+            lvbag.registry, "promote", effect=lambda store, kind, decision, at, by: bool(decision.promoted)
+        ),
+    }
+
+
+def test_training_promotes_and_announces_the_winner(dagbag: Any, fake: Fake) -> None:
+    fakes = train_fakes(fake)
+
+    state, tasks, run = run_dag(dagbag, "lvbag_train", {"recipes": ["small", "large"]})
+
+    assert (state, tasks["train_classifier"], tasks["approve"]) == ("success", "success,success", "skipped")
+    assert fakes["evaluate"].call_args.args[2:] == ("snap", [1, 2])
+    assert [call.args[2].challenger for call in fakes["promote"].call_args_list] == [1, 2]
+    assert {call.args[3] for call in fakes["promote"].call_args_list} == {run.logical_date or run.run_after}
+    assert events(run) == [{"kind": "classifier", "version": 2}]
+
+
+def test_refusals_are_recorded_and_announce_nothing(dagbag: Any, fake: Fake) -> None:
+    fakes = train_fakes(fake, promoted=False)
+
+    state, tasks, run = run_dag(dagbag, "lvbag_train", {"recipes": ["small", "large"]})
+
+    assert (state, tasks["promote"], tasks["announce"]) == ("success", "success", "skipped")
+    assert fakes["promote"].call_count == 2
+    assert events(run) == []
+
+
+def test_too_little_new_data_trains_nobody(dagbag: Any, fake: Fake) -> None:
+    fakes = train_fakes(fake, ready=False)
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_train", {"recipes": ["small"]})
+
+    assert state == "success"
+    assert {tasks[name] for name in ("which_recipes", "train_classifier", "evaluate", "promote")} == {"skipped"}
+    fakes["train"].assert_not_called()
+
+
+def test_a_failed_recipe_does_not_keep_the_other_from_being_measured(dagbag: Any, fake: Fake) -> None:
+    fakes = train_fakes(fake)
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_train", {"recipes": ["broken", "large"]})
+
+    assert tasks["train_classifier"] == "failed,success"
+    assert fakes["evaluate"].call_args.args[2:] == ("snap", [2])
+
+
+def test_without_recipes_in_the_form_the_settings_name_them(dagbag: Any, fake: Fake) -> None:
+    fakes = train_fakes(fake, ready=True)
+    fakes["train"].side_effect = lambda store, settings, snapshot, recipe, seed=0: TrainingResult(2, False, 1.0)
+
+    run_dag(dagbag, "lvbag_train", {})
+
+    assert [call.args[3] for call in fakes["train"].call_args_list] == ["efficientnet_b0"]
+
+
+# ------------------------------------------------------------------ operate
+
+
+def test_a_rollback_goes_through_the_registry_with_who_and_why(dagbag: Any, fake: Fake) -> None:
+    fake(lvbag.registry, "load_version", MagicMock())
+    back = fake(lvbag.registry, "rollback")
+
+    conf = {"action": "rollback", "dry_run": False, "version": 3, "why": "it saw ghosts"}
+    state, tasks, run = run_dag(dagbag, "lvbag_operate", conf)
+
+    assert (state, tasks["verify"], tasks["build_snapshot"]) == ("success", "skipped", "skipped")
+    _, kind, number, _, by, why = back.call_args.args
+    assert (kind, number, by, why) == (ModelKind.CLASSIFIER, 3, f"airflow:{run.run_id}", "it saw ghosts")
+    assert events(run) == [{"kind": "classifier", "version": 3}]
+
+
+def test_a_rollback_is_dry_unless_told_otherwise(dagbag: Any, fake: Fake) -> None:
+    fake(lvbag.registry, "load_version", MagicMock())
+    back = fake(lvbag.registry, "rollback")
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "rollback", "version": 3})
+
+    assert tasks["rollback"] == "skipped"
+    back.assert_not_called()
+
+
+def test_re_clean_ends_in_a_snapshot(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+
+    state, _, run = run_dag(dagbag, "lvbag_operate", {"action": "re_clean", "dry_run": False, **CONF})
+
+    assert state == "success"
+    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    assert [event["snapshot"] for event in events(run)] == ["snap"]
+
+
+def test_verify_of_an_empty_registry_finds_nothing_wrong(dagbag: Any, fake: Fake) -> None:
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "verify"})
+
+    assert (state, tasks["verify"]) == ("success", "success")

@@ -1,0 +1,187 @@
+"""Decoding bytes of unknown origin: what passes looks right, what does not says why."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+from PIL import Image
+
+from lvbag.images import ImageRefused, check_header, decode
+from lvbag.settings import ImageSettings
+
+LIMITS = ImageSettings(min_side_px=16)
+FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """Left half red, right half blue, the upper left corner green."""
+    image = Image.new("RGB", size, (200, 30, 30))
+    image.paste((30, 30, 200), (size[0] // 2, 0, *size))
+    image.paste((30, 200, 30), (0, 0, size[0] // 4, size[1] // 4))
+    return image.convert(mode)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, FORMATS.get(kind, kind), **options)
+    return buffer.getvalue()
+
+
+def reason(data: bytes, limits: ImageSettings = LIMITS, read: Callable[..., object] = decode) -> str:
+    with pytest.raises(ImageRefused) as caught:
+        read(data, limits)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_is_known_by_its_content_and_decodes_to_its_colours(kind: str) -> None:
+    data = encoded(picture(), kind)
+    header = check_header(data, LIMITS)
+    assert (header.format, header.width, header.height) == (kind, 64, 48)
+    image = decode(data, LIMITS)
+    assert (image.mode, image.size, image.info) == ("RGB", (64, 48), {})
+    np.testing.assert_allclose(np.asarray(image)[40, 10], (200, 30, 30), atol=12)
+    np.testing.assert_allclose(np.asarray(image)[40, 60], (30, 30, 200), atol=12)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("webp", {"lossless": True}), ("webp", {}), ("avif", {}), ("png", {})])
+def test_transparency_is_put_on_white(kind: str, options: dict[str, object]) -> None:
+    image = picture("RGBA")
+    image.paste((0, 0, 0, 0), (32, 0, 64, 48))
+    data = encoded(image, kind, **options)
+    assert check_header(data, LIMITS).width == 64
+    np.testing.assert_allclose(np.asarray(decode(data, LIMITS))[24, 56], (255, 255, 255), atol=8)
+
+
+def test_transparency_of_palette_grey_and_rgb_pngs_is_put_on_white() -> None:
+    palette = picture().quantize(8)
+    transparent = palette.getpixel((60, 40))
+    for image, clear in ((palette, transparent), (Image.new("L", (64, 48), 7), 7), (Image.new("RGB", (64, 48)), (0, 0, 0))):
+        assert decode(encoded(image, "png", transparency=clear), LIMITS).getpixel((60, 40)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "YCbCr"])
+def test_every_colour_mode_becomes_rgb(mode: str) -> None:
+    kind = "jpg" if mode in ("CMYK", "YCbCr") else "png"
+    grey = np.asarray(decode(encoded(picture(mode), kind), LIMITS).convert("L")).astype(int)
+    assert grey.shape == (48, 64)
+    assert grey[40, 10] > grey[40, 60]  # red is lighter than blue in every mode
+
+
+def test_sixteen_bits_of_grey_are_scaled_and_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    grey = np.asarray(decode(encoded(Image.fromarray(ramp), "png"), LIMITS))
+    np.testing.assert_array_equal(grey[..., 0], ramp >> 8)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = decode(encoded(picture(), kind, exif=exif), LIMITS)
+    assert image.size == ((64, 48) if orientation <= 4 else (48, 64))
+    corner = {1: (2, 2), 2: (-3, 2), 3: (-3, -3), 4: (2, -3), 5: (2, 2), 6: (-3, 2), 7: (-3, -3), 8: (2, -3)}
+    column, row = corner[orientation]
+    np.testing.assert_allclose(np.asarray(image)[row, column], (30, 200, 30), atol=25)
+
+
+def test_rubbish_in_exif_does_not_spoil_the_pixels() -> None:
+    assert decode(encoded(picture(), "jpg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"), LIMITS).size == (64, 48)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "avif"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    data = encoded(picture(), kind, save_all=True, append_images=[Image.new("RGB", (64, 48))])
+    np.testing.assert_allclose(np.asarray(decode(data, LIMITS))[40, 10], (200, 30, 30), atol=20)
+
+
+# ------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9, 1.0])
+def test_a_file_that_is_cut_short_is_refused_even_by_a_byte(kind: str, share: float) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8))
+    data = encoded(noise, kind)
+    cut = data[: min(len(data) - 1, max(24, int(len(data) * share)))]
+    assert reason(cut, read=check_header) == "truncated"
+    assert reason(cut) == "truncated"
+
+
+def test_what_a_phone_appends_to_a_jpeg_does_not_count() -> None:
+    data = encoded(picture(), "jpg") + b"MotionPhoto\xff\xda" + bytes(500)
+    assert decode(data, LIMITS).size == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "not_an_image"),
+        (b"just text", "not_an_image"),
+        (b"<!doctype html><html><svg></svg></html>", "not_an_image"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "format_not_allowed: svg"),
+        (b"%PDF-1.7", "format_not_allowed: pdf"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "format_not_allowed: heic"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp42", "not_an_image"),
+    ],
+)
+def test_what_is_no_picture_that_we_take_says_what_it_is(data: bytes, expected: str) -> None:
+    assert reason(data, read=check_header) == expected
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP"])
+def test_other_picture_formats_are_named(kind: str) -> None:
+    assert reason(encoded(picture(), kind)) == f"format_not_allowed: {kind.lower()}"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_bomb_of_forty_megapixels_is_refused_by_its_header(kind: str) -> None:
+    data = encoded(Image.new("RGB", (8000, 5000)), kind, **{"speed": 10} if kind == "avif" else {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = "too_many_pixels: 40000000 px, images.max_pixels is 36000000"
+        assert reason(data, ImageSettings(), check_header) == expected
+        assert reason(data, ImageSettings()) == expected
+
+
+def test_a_png_that_declares_more_than_memory_holds_is_refused_without_a_warning() -> None:
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reason(data, ImageSettings()).startswith("too_many_pixels")
+
+
+def test_a_picture_that_shows_too_little_is_refused() -> None:
+    assert reason(encoded(picture(size=(120, 80)), "png"), ImageSettings()) == (
+        "too_small: 120x80 px, images.min_side_px is 96"
+    )
+
+
+@budget(max_examples=250, deadline=None)
+@given(st.sampled_from(list(FORMATS)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12))
+def test_damaged_files_give_a_picture_or_a_refusal_and_nothing_else(kind: str, edits: list[tuple[int, int]]) -> None:
+    data = bytearray(_WHOLE[kind])
+    for place, value in edits:
+        data[place % len(data)] = value
+    try:
+        image = decode(bytes(data), LIMITS)
+    except ImageRefused as refusal:
+        assert refusal.reason.split(":")[0] in {
+            *("not_an_image", "format_not_allowed", "too_many_pixels", "too_small", "truncated", "broken")
+        }
+    else:
+        assert image.mode == "RGB"
+
+
+_WHOLE = {kind: encoded(picture(), kind) for kind in FORMATS}
