@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import subprocess
+import sys
 import zlib
 
 import polars as pl
@@ -219,6 +221,14 @@ def test_bad_pages_and_pictures_are_recorded_and_harm_nothing_else(shop, store, 
     manifest = store.get_json(keys.night_manifest(NIGHT))
     assert manifest["refused"]["not_an_image"] == 2
     assert sum(manifest["refused"].values()) == night.refused == 13
+    shop.hits.clear()
+    _, shards, night = crawl(store, settings, catalog, NEXT)
+    assert (night.changed, night.refused, shards[1].refused) == (False, 13, 13)
+    assert [path for path in shop.paths(200) if path.startswith("/img")] == ["/img/endless.jpg"], (
+        "refused without a body"
+    )
+    again = fetches(store, NEXT).filter(pl.col("shard") == "market.001")
+    assert dict(again.select("image_url", "reason").iter_rows()) == reasons
 
 
 def test_the_same_picture_twice_is_asked_for_once_and_the_same_listing_twice_is_one(
@@ -299,3 +309,9 @@ def test_what_is_missing_is_named_with_its_remedy(shop, store, night_settings, c
         settings = night_settings.model_copy(update={"crawl": crawl_settings.model_copy(update=change)})
         with pytest.raises(CrawlError, match=message):
             plan_night(store, settings, catalog, NEXT)
+
+
+def test_naming_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'polars', 'numpy', 'PIL', 'bs4', 'requests', 'lxml'}"
+    code = f"import sys, lvbag.crawl; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -60,8 +60,8 @@ def test_the_funnel_adds_up_from_listings_to_splits(store: Store, settings: Sett
         "images at a known address": 1,
         "refused by the crawl: http_404": 1,
         "refused by exact duplicates: duplicate_exact": 1,
-        "refused by near duplicates and decoding: duplicate_near": 1,
-        "refused by near duplicates and decoding: not_an_image": 1,
+        "refused by near duplicates: duplicate_near": 1,
+        "refused by near duplicates: not_an_image": 1,
         "refused by validation: expectation: sharp enough": 1,
         "images kept": 24,
         "of this night in train": snapshot.train,
@@ -110,7 +110,7 @@ def test_a_night_that_stopped_half_way_is_reported_as_far_as_it_came(store: Stor
     assert funnel["images kept"] == 1
     assert "snapshot train" not in funnel
     page = store.get(keys.night_report(NIGHT)).decode()
-    assert "Not done: near duplicates and decoding, validation, cleaning." in page
+    assert "Not done: near duplicates, validation, cleaning." in page
     assert "No snapshot stands after this night." in page
 
 
@@ -128,5 +128,5 @@ def test_a_quarantined_night_says_why(store: Store, settings: Settings) -> None:
 
 
 def test_a_night_without_report_is_an_error_that_says_what_to_do(store: Store) -> None:
-    with pytest.raises(CurateError, match="has no report .*; curate this night first"):
+    with pytest.raises(CurateError, match=r"has no report .*; curate this night first"):
         load_funnel(store, NIGHT)

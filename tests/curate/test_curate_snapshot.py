@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import itertools
 import tarfile
 
 import polars as pl
@@ -94,15 +95,13 @@ def test_a_night_without_anything_new_points_to_the_snapshot_that_stands(store: 
     assert store.get_json(keys.snapshot_of_night(SECOND)) == {"snapshot": first.snapshot}
 
 
-def test_what_was_placed_once_stays_while_nights_grow_and_replay_in_any_order(
-    store: Store, settings: Settings
-) -> None:
+def test_what_was_placed_once_stays_while_nights_grow_and_replay_in_any_order(store: Store, settings: Settings) -> None:
     chosen = small(settings)
     tables, parts = [], {}
     for night, seeds in ((FIRST, range(14)), (SECOND, range(24)), (THIRD, range(40))):
         parts[night] = market(store, chosen, night, seeds)
         tables.append(manifest(store, build_snapshot(store, chosen, night, parts[night]).snapshot))
-    for earlier, later in zip(tables, tables[1:], strict=False):
+    for earlier, later in itertools.pairwise(tables):
         both = earlier.join(later, on="sha256", suffix="_later")
         assert both.height == earlier.height < later.height
         assert (both["split"] == both["split_later"]).all()

@@ -23,9 +23,9 @@ def alone(count: int, product: int = 0, start: int = 0) -> list[Member]:
     return [member(start + n, start + n, start + n, product) for n in range(count)]
 
 
-MEMBERS = st.lists(
-    st.tuples(st.integers(0, 25), st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=60
-).map(lambda rows: [member(n, listing, cluster, product) for n, (listing, cluster, product) in enumerate(rows)])
+MEMBERS = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=60).map(
+    lambda rows: [member(n, listing, cluster, product) for n, (listing, cluster, product) in enumerate(rows)]
+)
 
 
 @budget(max_examples=150, deadline=None)
@@ -75,7 +75,9 @@ def test_a_product_is_tested_as_soon_as_it_has_five_groups(groups: int) -> None:
 
 
 def test_a_product_is_tested_even_if_each_of_its_groups_is_larger_than_the_share() -> None:
-    members = [member(100 * listing + n, listing, 100 * listing + n) for listing in range(5) for n in range(8 + listing)]
+    members = [
+        member(100 * listing + n, listing, 100 * listing + n) for listing in range(5) for n in range(8 + listing)
+    ]
     counts = Counter(home.split for home in assign(members, [], 0.15, 0.10).homes.values())
     assert counts["test"] == 8
     assert counts["train"] > counts["test"] + counts["val"]

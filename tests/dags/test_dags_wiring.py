@@ -47,7 +47,11 @@ def run_dag(dagbag: Any, name: str, conf: dict[str, Any]) -> tuple[str, dict[str
     dag = dagbag.dags[name]
     for task in dag.tasks:
         task.retries = 0
-    run = dag.test(run_conf=conf)
+    defaults = {parameter: dag.params.get_param(parameter).value for parameter in dag.params}
+    try:
+        run = dag.test(run_conf=conf)
+    finally:
+        dag.params.update(defaults)  # `test` writes the run's values into the DAG
     states: dict[str, str] = {}
     for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.task_id, ti.map_index)):
         states[ti.task_id] = ",".join(filter(None, (states.get(ti.task_id), str(ti.state))))
@@ -129,7 +133,7 @@ def test_a_night_of_which_every_shard_failed_is_not_closed(dagbag: Any, fake: Fa
 
 def test_a_night_without_plan_fails(dagbag: Any, fake: Fake) -> None:
     close = crawl_fakes(fake)
-    fake(lvbag.crawl, "plan_night", effect=RuntimeError("no catalog"))
+    lvbag.crawl.plan_night.side_effect = RuntimeError("no catalog")  # type: ignore[attr-defined]
 
     state, tasks, _ = run_dag(dagbag, "lvbag_crawl", CONF)
 
@@ -196,7 +200,7 @@ def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dag
 
 def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any, fake: Fake) -> None:
     fakes = curate_fakes(fake)
-    fake(lvbag.curate, "mark_near", effect=RuntimeError("no memory"))
+    fakes["mark_near"].side_effect = RuntimeError("no memory")
 
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 

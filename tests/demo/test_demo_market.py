@@ -112,7 +112,7 @@ def test_the_bomb_has_forty_megapixels_in_few_bytes(market: Market) -> None:
 
 def test_faulty_files_are_faulty(market: Market) -> None:
     faulty = {photo.fault: photo for photo in market.photos if photo.fault}
-    with pytest.raises(OSError, match="truncated|Truncated"):
+    with pytest.raises(OSError, match=r"[Tt]runcated"):
         Image.open(io.BytesIO(market.content(faulty[Fault.TRUNCATED]))).load()
     assert b"<html" in market.content(faulty[Fault.HTML_FILE])
     assert market.content(faulty[Fault.TEXT_FILE]).decode().startswith("This photo")

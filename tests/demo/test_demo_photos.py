@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import SHARED_DATA
 from PIL import Image
 
+from conftest import SHARED_DATA
 from lvbag.catalog import load_catalog
 from lvbag.demo.labels import write_labels
 from lvbag.demo.listings import MarketError

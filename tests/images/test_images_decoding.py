@@ -65,7 +65,11 @@ def test_transparency_is_put_on_white(kind: str, options: dict[str, object]) -> 
 def test_transparency_of_palette_grey_and_rgb_pngs_is_put_on_white() -> None:
     palette = picture().quantize(8)
     transparent = palette.getpixel((60, 40))
-    for image, clear in ((palette, transparent), (Image.new("L", (64, 48), 7), 7), (Image.new("RGB", (64, 48)), (0, 0, 0))):
+    for image, clear in (
+        (palette, transparent),
+        (Image.new("L", (64, 48), 7), 7),
+        (Image.new("RGB", (64, 48)), (0, 0, 0)),
+    ):
         assert decode(encoded(image, "png", transparency=clear), LIMITS).getpixel((60, 40)) == (255, 255, 255)
 
 

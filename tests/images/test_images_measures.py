@@ -61,7 +61,12 @@ def test_the_same_cut_out_on_a_transparent_or_a_white_ground_has_the_same_finger
 
 @pytest.mark.parametrize(
     ("colour", "expected"),
-    [((255, 255, 255), (100, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((255, 0, 0), (53, 80, 67)), ((0, 0, 255), (32, 79, -108))],
+    [
+        ((255, 255, 255), (100, 0, 0)),
+        ((0, 0, 0), (0, 0, 0)),
+        ((255, 0, 0), (53, 80, 67)),
+        ((0, 0, 255), (32, 79, -108)),
+    ],
 )
 def test_thumbnails_are_cielab(colour: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
     np.testing.assert_array_equal(lab(Image.new("RGB", (64, 64), colour))[3, 3], expected)

@@ -17,7 +17,7 @@ from lvbag.crawl.errors import CrawlError
 from lvbag.crawl.memory import read_seen
 from lvbag.crawl.plan import Plan, PlannedShard, load_plan
 from lvbag.crawl.results import NightResult
-from lvbag.crawl.rows import KEPT, UNCHANGED, count, refusals_by_rule
+from lvbag.crawl.rows import KEPT, REFUSED, UNCHANGED, count, refusals_by_rule
 from lvbag.crawl.shard import only_failed_searches, read_shard
 from lvbag.settings import Settings
 from lvbag.store import Ref, Store, keys
@@ -73,7 +73,7 @@ def close_night(store: Store, settings: Settings, night: dt.date) -> NightResult
 
 
 def merge_seen(earlier: pl.DataFrame, listings: pl.DataFrame, fetches: pl.DataFrame) -> pl.DataFrame:
-    """The next `seen` table of one source: tonight's kept pages and known pictures over what was seen before.
+    """The next `seen` table of one source: tonight's kept pages and judged pictures over what was seen before.
 
     What did not change keeps the night and shard of the row that first said so. Sorted by kind and URL.
     """
@@ -90,7 +90,10 @@ def merge_seen(earlier: pl.DataFrame, listings: pl.DataFrame, fetches: pl.DataFr
         shard="shard",
         changed="changed",
     )
-    pictures = fetches.filter(pl.col("verdict").is_in([KEPT, UNCHANGED])).select(
+    # a picture whose content was refused is remembered as well: it need not be downloaded to be refused again
+    validated = pl.col("etag").is_not_null() | pl.col("last_modified").is_not_null()
+    judged = (pl.col("verdict") == REFUSED) & pl.col("http_status").is_in([200, 304]) & validated
+    pictures = fetches.filter(pl.col("verdict").is_in([KEPT, UNCHANGED]) | judged).select(
         kind=pl.lit("image"),
         url="image_url",
         listing_id="listing_id",
@@ -100,7 +103,7 @@ def merge_seen(earlier: pl.DataFrame, listings: pl.DataFrame, fetches: pl.DataFr
         format="format",
         night="night",
         shard="shard",
-        changed=pl.col("verdict") == KEPT,
+        changed=(pl.col("verdict") == KEPT) | (judged & (pl.col("http_status") == 200)),
     )
     # several shards may have met the same URL: the shard that is first by name stands for it
     tonight = (

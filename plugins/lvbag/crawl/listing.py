@@ -217,7 +217,7 @@ class ShardRun:
         try:
             _respect_opt_out(answer)
             if known is not None and answer.status == 304:
-                return _unchanged_picture(answered, known, answer)
+                return _known_picture(answered, known)
             return self._store_picture(answered, known, answer.body)
         except (Refused, ImageRefused) as error:
             return replace(answered, reason=error.reason)
@@ -233,11 +233,13 @@ class ShardRun:
         return replace(answered, verdict=verdict, sha256=sha256, format=header.format)
 
 
-def _unchanged_picture(answered: FetchRow, known: KnownImage, answer: Answer) -> FetchRow:
-    validators = answer.validators.or_else(known.validators)
+def _known_picture(answered: FetchRow, known: KnownImage) -> FetchRow:
+    """The row of a picture that is as an earlier night found it: unchanged, or refused for the same reason."""
+    validators = Validators(answered.etag, answered.last_modified).or_else(known.validators)
     return replace(
         answered,
-        verdict=UNCHANGED,
+        verdict=UNCHANGED if known.reason is None else REFUSED,
+        reason=known.reason,
         sha256=known.sha256,
         format=known.format,
         etag=validators.etag,

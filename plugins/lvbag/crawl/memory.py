@@ -1,4 +1,4 @@
-"""What a source had shown before a night: the newest `seen` table of an earlier night, and the listing rows it names.
+"""What a source had shown before a night: the newest `seen` table of an earlier night, and the rows that it names.
 
 A page or picture is asked for conditionally only when what an earlier night read of it is still there, so a cleaned-up
 store heals itself by fetching again.
@@ -14,8 +14,8 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.crawl.fetcher import Validators
-from lvbag.crawl.rows import ListingRow, read_listings
-from lvbag.store import Bucket, ObjectMissing, Store, keys
+from lvbag.crawl.rows import REFUSED, ListingRow, read_listings
+from lvbag.store import Bucket, ObjectMissing, Ref, Store, keys
 from lvbag.store.tables import read_table
 
 _SEEN_KEY = re.compile(r"seen/night=(\d{4}-\d{2}-\d{2})/")
@@ -31,11 +31,12 @@ class KnownPage:
 
 @dataclass(frozen=True)
 class KnownImage:
-    """A picture as an earlier night fetched it; its bytes are in the store."""
+    """A picture as an earlier night fetched it: its bytes are in the store, or its content was refused."""
 
     validators: Validators
-    sha256: str
-    format: str
+    sha256: str | None = None
+    format: str | None = None
+    reason: str | None = None  # of the refusal; then there are no bytes
 
 
 class Memory:
@@ -45,31 +46,48 @@ class Memory:
         self._store = store
         self._source = source
         self._seen = {(row["kind"], row["url"]): row for row in seen.iter_rows(named=True)}
-        self._tables: dict[tuple[dt.date, str], dict[str, ListingRow]] = {}
+        self._pages: dict[tuple[dt.date, str], dict[str, ListingRow]] = {}
+        self._refusals: dict[tuple[dt.date, str], dict[str, str]] = {}
 
     def page(self, url: str) -> KnownPage | None:
         """What is known of an item page, or None."""
         seen = self._seen.get(("page", url))
         if seen is None:
             return None
-        row = self._table(seen["night"], seen["shard"]).get(url)
+        row = self._pages_of(seen["night"], seen["shard"]).get(url)
         return None if row is None else KnownPage(Validators(seen["etag"], seen["last_modified"]), row)
 
     def image(self, url: str) -> KnownImage | None:
         """What is known of a picture, or None."""
         seen = self._seen.get(("image", url))
-        if seen is None or not self._store.exists(keys.raw_image(seen["sha256"], seen["format"])):
+        if seen is None:
             return None
-        return KnownImage(Validators(seen["etag"], seen["last_modified"]), seen["sha256"], seen["format"])
+        validators = Validators(seen["etag"], seen["last_modified"])
+        if seen["sha256"] is None:
+            reason = self._refusals_of(seen["night"], seen["shard"]).get(url)
+            return None if reason is None else KnownImage(validators, reason=reason)
+        if not self._store.exists(keys.raw_image(seen["sha256"], seen["format"])):
+            return None
+        return KnownImage(validators, seen["sha256"], seen["format"])
 
-    def _table(self, night: dt.date, shard: str) -> dict[str, ListingRow]:
-        if (night, shard) not in self._tables:
-            try:
-                frame = read_table(self._store, keys.listings(night, self._source, shard), schemas.LISTINGS)
-            except ObjectMissing:
-                frame = schemas.LISTINGS.to_frame()
-            self._tables[night, shard] = {row.url: row for row in read_listings(frame)}
-        return self._tables[night, shard]
+    def _pages_of(self, night: dt.date, shard: str) -> dict[str, ListingRow]:
+        if (night, shard) not in self._pages:
+            frame = self._read(keys.listings(night, self._source, shard), schemas.LISTINGS)
+            self._pages[night, shard] = {row.url: row for row in read_listings(frame)}
+        return self._pages[night, shard]
+
+    def _refusals_of(self, night: dt.date, shard: str) -> dict[str, str]:
+        if (night, shard) not in self._refusals:
+            frame = self._read(keys.fetches(night, self._source, shard), schemas.FETCHES)
+            refused = frame.filter(pl.col("verdict") == REFUSED).select("image_url", "reason")
+            self._refusals[night, shard] = dict(refused.iter_rows())
+        return self._refusals[night, shard]
+
+    def _read(self, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
+        try:
+            return read_table(self._store, ref, schema)
+        except ObjectMissing:
+            return schema.to_frame()
 
 
 def open_memory(store: Store, source: str, night: dt.date) -> Memory:

@@ -20,7 +20,7 @@ from lvbag.store.tables import read_table, read_tables
 
 STEPS = {
     "exact": "exact duplicates",
-    "near": "near duplicates and decoding",
+    "near": "near duplicates",
     "validate": "validation",
     "clean": "cleaning",
 }

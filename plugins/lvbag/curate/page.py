@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,17 +11,22 @@ from html import escape
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #b4792b; --soft: #8881; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-.note { background: var(--soft); border-left: 4px solid var(--bar); padding: .5rem .9rem; margin: 1rem 0 }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .25rem .6rem .25rem 0;
-border-bottom: 1px solid var(--line); vertical-align: middle } .n { text-align: right;
-font-variant-numeric: tabular-nums; white-space: nowrap; width: 6rem } .b { width: 45% } .bar { display: block; height: .8rem; min-width: 1px;
-background: var(--bar); border-radius: 2px } .less .bar { opacity: .45 } .less td:first-child { padding-left: 1.4rem }
-figure { display: inline-block; margin: .3rem .5rem .3rem 0; vertical-align: top; width: 104px }
-figure img { display: block; width: 104px; height: 104px; object-fit: contain; background: #fff;
-border: 1px solid var(--line) }
-figcaption { font-size: .72rem; overflow-wrap: anywhere; line-height: 1.25 } code { font-size: .9em }
-h3 { font-size: 1rem; margin: 1.3rem 0 .2rem } .soft { opacity: .7 }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+h3 { font-size: 1rem; margin: 1.3rem 0 .2rem; }
+.note { background: var(--soft); border-left: 4px solid var(--bar); padding: .5rem .9rem; margin: 1rem 0; }
+.soft { opacity: .7; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 6rem; }
+td.b { width: 45%; }
+.bar { display: block; height: .8rem; min-width: 1px; background: var(--bar); border-radius: 2px; }
+.less .bar { opacity: .45; }
+.less td:first-child { padding-left: 1.4rem; }
+figure { display: inline-block; margin: .3rem .5rem .3rem 0; vertical-align: top; width: 104px; }
+figure img { display: block; width: 104px; height: 104px; object-fit: contain; background: #fff; }
+figcaption { font-size: .72rem; overflow-wrap: anywhere; line-height: 1.25; }
+code { font-size: .9em; }
 """
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -100,10 +106,14 @@ def _funnel(funnel: Mapping[str, int]) -> str:
     largest = max([*funnel.values(), 1])
     rows = [
         f'<tr{" class=less" if name.startswith("refused") else ""}><td>{escape(name)}</td><td class="n">{count:,}</td>'
-        f'<td class="b"><span class="bar" style="width:{100 * count / largest:.1f}%"></span></td></tr>'
+        f'<td class="b">{_bar(count / largest)}</td></tr>'
         for name, count in funnel.items()
     ]
     return "<table>" + "\n".join(rows) + "</table>"
+
+
+def _bar(share: float) -> str:
+    return f'<span class="bar" style="width:{100 * share:.1f}%"></span>' if share else ""
 
 
 def _refusal(refusal: Refusal) -> str:
@@ -133,4 +143,5 @@ def _products(products: Sequence[ProductLine]) -> str:
 
 
 def _short(text: str) -> str:
+    text = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text)  # a digest's beginning tells it apart
     return text if len(text) <= 110 else text[:109] + "…"

@@ -44,7 +44,8 @@ def report_night(store: Store, settings: Settings, night: dt.date) -> ReportResu
         snapshot=tables.snapshot,
         data_docs=_data_docs_address(store, night),
         funnel=funnel,
-        refusals=_refusals(store, settings.images, tables),
+        # also what was too small is shown
+        refusals=_refusals(store, settings.images.model_copy(update={"min_side_px": 1}), tables),
         products=product_lines(tables),
     )
     ref = keys.night_report(night)

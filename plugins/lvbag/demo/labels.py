@@ -26,9 +26,9 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that equal exports have eq
 def write_labels(market: Market, target: Path, share: float = 0.25, seed: int = 0) -> Path:
     """Write a label export of about `share` (0 to 1) of the first night's photos, a fifth of them without a bag.
 
-    `target` is a zip file if it ends in `.zip`, else a folder. Returns it. Only whole, upright JPEGs that stand
-    nowhere else are labelled. Equal arguments give equal bytes. Raises `MarketError` for a market of real photographs (nobody knows
-    their boxes) or a share that selects nothing.
+    `target` is a zip file if it ends in `.zip`, else a folder; it is returned. Only whole, upright JPEGs that stand
+    nowhere else are labelled. Equal arguments give equal bytes. Raises `MarketError` for a market of real photographs
+    (nobody knows their boxes) or a share that selects nothing.
     """
     chosen = _choose(market.night(1), share, seed)
     files = dict(_files(market, chosen))

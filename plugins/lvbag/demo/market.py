@@ -43,7 +43,7 @@ class Market:
 
     def night(self, number: int) -> Market:
         """The same market on another night."""
-        return Market(self.seed, number, self.photos_folder)
+        return self if number == self.night_number else Market(self.seed, number, self.photos_folder)
 
     @property
     def photos(self) -> tuple[Photo, ...]:
@@ -95,6 +95,10 @@ class Market:
         """What every photo really shows; `MarketError` for real photographs, about which nothing is known."""
         if self.photos_folder is not None:
             raise MarketError("a market of real photographs has no truth: nobody has labelled them")
+        return self._truth
+
+    @cached_property
+    def _truth(self) -> tuple[Truth, ...]:
         return tuple(_truth(listing, photo) for listing in self.listings for photo in listing.photos)
 
 

@@ -74,6 +74,7 @@ class Composition:
     box: Box | None
 
 
+@lru_cache(maxsize=16)
 def compose(shot: Shot) -> Composition:
     """Decide size, place and pose of everything in the photo."""
     rng = random.Random(f"compose/{shot.shot_seed}")
