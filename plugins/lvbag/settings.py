@@ -171,6 +171,12 @@ class DetectorSettings(Group):
         default_factory=lambda: {"BigBag": "Bag", "SmallBag": "Bag", "BackPack": "Bag", "Bag": "Bag"},
         description="label classes to detector classes; a class that is missing here is an error",
     )
+    test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
+        default=0.2, description="of the labelled photos; label sets are small and gate.min_test_images must be met"
+    )
+    val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
+        default=0.1, description="of the labelled photos; shows beside the test figures whether a split is lucky"
+    )
 
 
 class TrainSettings(Group):

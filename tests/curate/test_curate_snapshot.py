@@ -9,11 +9,11 @@ import tarfile
 
 import polars as pl
 import pytest
-from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small
+from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small, write_images
 from PIL import Image
 
 from lvbag import schemas
-from lvbag.curate import CurateError, build_snapshot, newest_snapshot
+from lvbag.curate import CurateError, build_snapshot, mark_exact, mark_near, newest_snapshot
 from lvbag.settings import Settings
 from lvbag.store import Bucket, CorruptObject, Store, keys
 from lvbag.store.tables import read_table
@@ -134,6 +134,31 @@ def test_a_product_that_leaves_and_returns_finds_its_test_images_in_test(store: 
     back = build_snapshot(store, chosen, THIRD, unchanged_night(store, chosen, THIRD))
     assert (first.products, without.products, back.products) == (3, 2, 3)
     assert manifest(store, back.snapshot).equals(manifest(store, first.snapshot))
+
+
+def test_near_duplicates_of_nights_that_were_curated_side_by_side_share_a_split(
+    store: Store, settings: Settings
+) -> None:
+    chosen = small(settings)
+    for night, quality in ((FIRST, 92), (SECOND, 60)):  # neither night sees the other: both are marked before cleaning
+        shop = Shop(store, night)
+        for seed in range(20):
+            pictures = [jpeg(photo(3000 + seed), quality)]
+            shop.listing(f"{night}-{seed}", pictures, style_code=PRODUCTS[seed % 2])
+        shop.close()
+    for step in (mark_exact, mark_near):
+        for night in (FIRST, SECOND):
+            step(store, chosen, night)
+    for night in (FIRST, SECOND):
+        write_images(store, night, read_table(store, keys.stage(night, "near"), schemas.STAGE_NEAR))
+    first = manifest(store, build_snapshot(store, chosen, FIRST, (0,)).snapshot)
+    both = manifest(store, build_snapshot(store, chosen, SECOND, (0,)).snapshot)
+    assert (first.height, both.height) == (20, 40)
+    seeds = both.with_columns(pl.col("listing_id").str.split("-").list.last().alias("seed"))
+    assert seeds.group_by("seed").agg(pl.col("split").n_unique(), pl.col("group").n_unique()).select(
+        pl.col("split").max(), pl.col("group").max()
+    ).row(0) == (1, 1)
+    assert set(both["split"]) == {"train", "val", "test"}
 
 
 def test_too_few_products_is_an_error_that_names_the_setting(store: Store, settings: Settings) -> None:

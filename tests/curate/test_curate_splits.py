@@ -100,7 +100,14 @@ def test_a_new_image_follows_its_listing_and_one_that_would_tie_two_splits_is_re
     answer = assign([follower, tie], homes, 0.15, 0.10)
     assert answer.homes["c" * 64].split == "test"
     assert answer.homes["c" * 64].group == "g1"
-    assert answer.conflicts == {"d" * 64: "group_conflict: listing shop/l1 is in test, cluster c2 in train"}
+    assert answer.conflicts == {"d" * 64: "group_conflict: listing shop/l1 is in test, cluster c2 is in train"}
+
+
+def test_near_clusters_are_in_one_group_although_nothing_else_ties_them() -> None:
+    members = alone(40)
+    tied = [Member(one.sha256, one.style_code, one.listing, one.cluster, ("c0",)) for one in members[1:6]]
+    homes = assign([members[0], *tied, *members[6:]], [], 0.15, 0.10).homes
+    assert len({(homes[one.sha256].group, homes[one.sha256].split) for one in members[:6]}) == 1
 
 
 def test_an_image_that_left_and_comes_back_finds_its_old_place() -> None:

@@ -51,7 +51,8 @@ def run_dag(dagbag: Any, name: str, conf: dict[str, Any]) -> tuple[str, dict[str
     try:
         run = dag.test(run_conf=conf)
     finally:
-        dag.params.update(defaults)  # `test` writes the run's values into the DAG
+        for owner in (dag, *dag.tasks):
+            owner.params.update(defaults)  # `test` writes the run's values into the DAG and its tasks
     states: dict[str, str] = {}
     for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.task_id, ti.map_index)):
         states[ti.task_id] = ",".join(filter(None, (states.get(ti.task_id), str(ti.state))))

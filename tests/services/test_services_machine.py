@@ -87,9 +87,7 @@ def test_another_home_is_refused_while_one_is_up(store_up: Up, project: Path, ho
     assert current_home() == home
 
 
-def test_secrets_are_readable_by_their_owner_alone_and_the_store_asks_for_them(
-    store_up: Up, home: Path
-) -> None:
+def test_secrets_are_readable_by_their_owner_alone_and_the_store_asks_for_them(store_up: Up, home: Path) -> None:
     running = store_up()
 
     for name in ("secrets.json", "embedded.env"):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lvbag.settings import CurateSettings
+
 _CHUNK = 1024
 """Pictures compared with one another at a time: bounds memory to a few MB however alike the pictures are."""
 
@@ -44,6 +46,11 @@ class Link:
     distance64: int
     distance256: int
     colour: float
+
+
+def near_limits(settings: CurateSettings) -> Limits:
+    """The limits that the settings give."""
+    return Limits(settings.near_max_distance64, settings.near_max_distance256, settings.near_max_colour)
 
 
 def pack(phash64: list[int], phash256: list[bytes], thumbs: list[bytes]) -> Prints:
@@ -87,13 +94,28 @@ def link(new: Prints, known: Prints, limits: Limits) -> list[Link]:
     return links
 
 
+def near_pairs(new: Prints, others: Prints, limits: Limits) -> list[tuple[int, int]]:
+    """All confirmed pairs of a new picture and another one, by their numbers, in order; equal pictures included."""
+    import faiss
+
+    index = faiss.IndexBinaryFlat(64)
+    index.add(_codes(others.phash64))
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(new), _CHUNK):
+        bounds, _, found = index.range_search(_codes(new.phash64[start : start + _CHUNK]), limits.bits64 + 1)
+        for place in range(len(bounds) - 1):
+            proposed = np.sort(found[bounds[place] : bounds[place + 1]])
+            bits, colour = _distances(others, proposed, new, start + place)
+            near = proposed[(bits <= limits.bits256) & (colour <= limits.colour)]
+            pairs += [(start + place, int(other)) for other in near]
+    return pairs
+
+
 def _nearest(prints: Prints, own: int, proposed: NDArray[np.int64], limits: Limits) -> Link | None:
     """The nearest of the proposed representatives that 256 bits and colour confirm; of equals the first number."""
     if not len(proposed):
         return None
-    bits = np.bitwise_count(prints.phash256[proposed] ^ prints.phash256[own]).sum(axis=1, dtype=np.int64)
-    difference = prints.thumbs[proposed].astype(np.float32) - prints.thumbs[own].astype(np.float32)
-    colour = np.sqrt((difference**2).sum(axis=2)).mean(axis=1)
+    bits, colour = _distances(prints, proposed, prints, own)
     confirmed = np.flatnonzero((bits <= limits.bits256) & (colour <= limits.colour))
     if not len(confirmed):
         return None
@@ -101,6 +123,15 @@ def _nearest(prints: Prints, own: int, proposed: NDArray[np.int64], limits: Limi
     number = int(proposed[best])
     bits64 = int(np.bitwise_count(prints.phash64[number] ^ prints.phash64[own]))
     return Link(number, bits64, int(bits[best]), round(float(colour[best]), 3))
+
+
+def _distances(
+    prints: Prints, places: NDArray[np.int64], others: Prints, own: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Bits of 256 and colour between some pictures and one other."""
+    bits = np.bitwise_count(prints.phash256[places] ^ others.phash256[own]).sum(axis=1, dtype=np.int64)
+    difference = prints.thumbs[places].astype(np.float32) - others.thumbs[own].astype(np.float32)
+    return bits, np.sqrt((difference**2).sum(axis=2)).mean(axis=1)
 
 
 def _codes(phash64: NDArray[np.uint64]) -> NDArray[np.uint8]:

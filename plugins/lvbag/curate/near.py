@@ -19,7 +19,7 @@ import polars as pl
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
 from lvbag.curate.history import read_earlier
-from lvbag.curate.linking import Limits, Link, link, pack
+from lvbag.curate.linking import Limits, Link, link, near_limits, pack
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused, looked_at
 from lvbag.curate.results import StageResult
 from lvbag.images import Fingerprint, ImageRefused, Quality, decode, fingerprint, quality
@@ -96,10 +96,7 @@ def mark_near(store: Store, settings: Settings, night: dt.date) -> StageResult:
         if isinstance(look, Seen)
     ]
     earlier = _representatives(_read_fingerprints(store, night) if candidates else _no_fingerprints())
-    limits = Limits(
-        settings.curate.near_max_distance64, settings.curate.near_max_distance256, settings.curate.near_max_colour
-    )
-    links = link_night(candidates, earlier, limits)
+    links = link_night(candidates, earlier, near_limits(settings.curate))
     table = _table(exact, looks, links)
     ref = keys.stage(night, "near")
     write_table(store, ref, table, schemas.STAGE_NEAR)

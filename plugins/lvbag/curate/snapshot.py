@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from lvbag import schemas
 from lvbag.curate.card import SnapshotStats, card_text, snapshot_stats
 from lvbag.curate.errors import CurateError
 from lvbag.curate.history import curated_tables
+from lvbag.curate.linking import Limits, Prints, near_limits, near_pairs, pack
 from lvbag.curate.preview import preview_sheet
 from lvbag.curate.reasons import KEPT, count_refused
 from lvbag.curate.results import SnapshotResult
 from lvbag.curate.shards import write_shard
 from lvbag.curate.splits import Home, Member, assign
+from lvbag.images.fingerprints import VERSION
 from lvbag.settings import CurateSettings, Settings
 from lvbag.store import Bucket, CorruptObject, Ref, Store, keys
 from lvbag.store.tables import read_table, write_table
@@ -54,7 +56,8 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
     _check_products(night, curated.kept, rows, settings.curate)
     before = _snapshot_before(store, night)
     previous = _read_homes(store, before) if before else []
-    assignment = assign(_members(rows), previous, settings.curate.test_share, settings.curate.val_share)
+    members = find_members(rows, {home.sha256 for home in previous}, near_limits(settings.curate))
+    assignment = assign(members, previous, settings.curate.test_share, settings.curate.val_share)
     manifest = manifest_table(rows, assignment.homes, settings.curate.shard_images)
     name = snapshot_id(manifest)
     created = not store.exists(keys.snapshot(name, "manifest.parquet"))
@@ -93,6 +96,26 @@ def newest_snapshot(store: Store) -> str | None:
 def enough_images(kept: pl.DataFrame, min_images: int) -> pl.DataFrame:
     """The rows of the products that have enough of them."""
     return kept.filter(pl.len().over("style_code") >= min_images)
+
+
+def find_members(rows: pl.DataFrame, placed: Set[str], limits: Limits) -> list[Member]:
+    """What splitting decides on: listing and cluster, and the other clusters that a new picture is near to.
+
+    Linking compares with representatives of earlier nights only; a night that was curated late, or a picture that
+    took the place of its representative, may still be near to another kept one. `placed` pictures were compared when
+    they came.
+    """
+    comparable = rows.filter(pl.col("fingerprint") == VERSION)
+    new = comparable.filter(~pl.col("sha256").is_in(list(placed)))
+    clusters, names = comparable["cluster"].to_list(), new["sha256"].to_list()
+    near: dict[str, set[str]] = {}
+    for one, other in near_pairs(_prints(new), _prints(comparable), limits):
+        near.setdefault(names[one], set()).add(clusters[other])
+    columns = rows.select("sha256", "style_code", "source", "listing_id", "cluster")
+    return [
+        Member(sha256, style_code, (source, listing), cluster, tuple(sorted(near.get(sha256, set()) - {cluster})))
+        for sha256, style_code, source, listing, cluster in columns.iter_rows()
+    ]
 
 
 def manifest_table(rows: pl.DataFrame, homes: dict[str, Home], shard_images: int) -> pl.DataFrame:
@@ -175,12 +198,8 @@ def _check_products(night: dt.date, kept: pl.DataFrame, rows: pl.DataFrame, sett
     )
 
 
-def _members(rows: pl.DataFrame) -> list[Member]:
-    columns = rows.select("sha256", "style_code", "source", "listing_id", "cluster")
-    return [
-        Member(sha256, style_code, (source, listing), cluster)
-        for sha256, style_code, source, listing, cluster in columns.iter_rows()
-    ]
+def _prints(rows: pl.DataFrame) -> Prints:
+    return pack(rows["phash64"].to_list(), rows["phash256"].to_list(), rows["thumb"].to_list())
 
 
 def _read_homes(store: Store, name: str) -> list[Home]:

@@ -24,12 +24,16 @@ MIN_GROUPS = 5
 
 @dataclass(frozen=True)
 class Member:
-    """A picture as far as splitting is concerned; `listing` is unique over all sources."""
+    """A picture as far as splitting is concerned; `listing` is unique over all sources.
+
+    `near` names other clusters to which the picture is a near-duplicate as well.
+    """
 
     sha256: str
     style_code: str
     listing: tuple[str, str]
     cluster: str
+    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,15 +114,17 @@ class _Groups:
             self._split[root] = home.split
 
     def join(self, member: Member) -> str | None:
-        """Let a new picture tie its listing and its cluster together; the reason when that may not be."""
-        listing, cluster = self._find(("listing", member.listing)), self._find(("cluster", member.cluster))
-        splits = {self._split[root] for root in (listing, cluster) if root in self._split}
-        if len(splits) > 1:
-            return (
-                f"group_conflict: listing {'/'.join(member.listing)} is in {self._split[listing]}, "
-                f"cluster {member.cluster} in {self._split[cluster]}"
+        """Let a new picture tie its listing and its clusters together; the reason when that may not be."""
+        nodes = [("listing", member.listing), *(("cluster", name) for name in (member.cluster, *member.near))]
+        placed = {node: self._split[self._find(node)] for node in nodes if self._find(node) in self._split}
+        if len(set(placed.values())) > 1:
+            return "group_conflict: " + ", ".join(
+                f"{kind} {name if isinstance(name, str) else '/'.join(name)} is in {split}"
+                for (kind, name), split in placed.items()
             )
-        root = self._union(listing, cluster)
+        root = self._find(nodes[0])
+        for node in nodes[1:]:
+            root = self._union(root, node)
         if root not in self._split:
             self._name[root] = min(member.sha256, self._name.get(root, member.sha256))
         return None

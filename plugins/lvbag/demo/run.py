@@ -23,8 +23,9 @@ from lvbag.demo.watch import DemoError, follow, next_run
 from lvbag.labels import import_labels
 from lvbag.registry import champion, list_history, load_version
 from lvbag.services.airflow_client import AirflowClient
-from lvbag.services.machine import Machine, ServiceSpec, up
+from lvbag.services.machine import Machine, up
 from lvbag.services.ports import free_port
+from lvbag.services.processes import ServiceSpec
 from lvbag.settings import PROJECT_ROOT, load_settings
 from lvbag.store import ModelKind, Store, open_store
 
@@ -87,12 +88,12 @@ def _marketplace(home: Path, port: int, photos: Path | None, seed: int) -> Servi
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_market/status", timeout=2):  # noqa: S310 loopback
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_market/status", timeout=2):
                 return True
         except (urllib.error.URLError, OSError):
             return False
 
-    return ServiceSpec(name="marketplace", command=tuple(command), environment={}, ready=ready, timeout_s=60.0)
+    return ServiceSpec(name="marketplace", command=tuple(command), ready=ready, timeout_s=60.0, port=port)
 
 
 # ------------------------------------------------------------------ work
@@ -149,7 +150,9 @@ def _tell(demo: Demo, home: Path, nights: tuple[DemoNight, ...]) -> None:
     for kind in (ModelKind.DETECTOR, ModelKind.CLASSIFIER):
         _tell_promotions(demo.store, kind)
     console.rule("where to look")
-    console.print(f"  Airflow       {demo.machine.airflow_url}   user {demo.machine.user}   password {demo.machine.password}")
+    console.print(
+        f"  Airflow       {demo.machine.airflow_url}   user {demo.machine.user}   password {demo.machine.password}"
+    )
     console.print(f"  marketplace   {demo.market_url}")
     console.print(f"  object store  {demo.machine.store_endpoint}   buckets lvbag-raw … lvbag-reports")
     console.print(f"  newest data   {newest_snapshot(demo.store)}")
@@ -163,7 +166,9 @@ def _tell_promotions(store: Store, kind: ModelKind) -> None:
         figures = "  ".join(f"{name} {value:.3f}" for name, value in sorted(record.metrics.items()))
         console.print(f"\n[bold]{kind} champion: version {current.version:04d}[/bold]  ({figures})")
     for event in list_history(store, kind):
-        console.print(f"  {event.at:%Y-%m-%d %H:%M} version {event.version:04d} {event.event}: {event.why}", markup=False)
+        console.print(
+            f"  {event.at:%Y-%m-%d %H:%M} version {event.version:04d} {event.event}: {event.why}", markup=False
+        )
         for rule in event.decision.rules if event.decision else ():
             console.print(f"      {'ok' if rule.passed else 'NO'}  {rule.rule}: {rule.sentence}", markup=False)
 

@@ -1,4 +1,4 @@
-"""Follow Airflow's runs in the terminal: a line when a task starts to run or ends, and the end of a failed task's log."""
+"""Follow Airflow's runs in the terminal: a line when a task starts or ends, and the end of a failed task's log."""
 
 from __future__ import annotations
 
@@ -40,14 +40,11 @@ def follow(client: AirflowClient, dag_id: str, run_id: str, say: Callable[[str],
 
 
 def next_run(client: AirflowClient, dag_id: str, known: set[str]) -> Run:
-    """The run that an asset's event starts: the oldest one that is not known yet; waits for it."""
-    deadline = time.monotonic() + APPEAR_S
-    while time.monotonic() < deadline:
-        fresh = [run for run in client.runs(dag_id) if run.run_id not in known]
-        if fresh:
-            return min(fresh, key=lambda run: run.run_id)
-        time.sleep(POLL_S)
-    raise DemoError(f"no run of {dag_id} started within {APPEAR_S:.0f} s of the event that should start it")
+    """The run that an asset's event starts: one that is not known yet; waits for it."""
+    run = client.wait_for_new_run(dag_id, known, APPEAR_S)
+    if run is None:
+        raise DemoError(f"no run of {dag_id} started within {APPEAR_S:.0f} s of the event that should start it")
+    return run
 
 
 def _why(client: AirflowClient, dag_id: str, run_id: str) -> str:

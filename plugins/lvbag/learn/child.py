@@ -27,7 +27,8 @@ class Stopped(SystemExit):
 
 def run(model: type[SomeJob], work: Callable[[SomeJob], JobResult]) -> None:
     """Do the job whose file the command line names; leaves through `SystemExit` with 0, 1 (failed) or 143 (stopped)."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("lvbag").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _stop)
     job = model.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:

@@ -17,7 +17,7 @@ from lvbag.labels.exports import Export, open_export
 from lvbag.labels.records import LabelIndex, LabelledImage
 from lvbag.labels.sets import EXPORT_NAME
 from lvbag.learn.errors import LearnError
-from lvbag.settings import CurateSettings, ImageSettings
+from lvbag.settings import ImageSettings, Settings
 from lvbag.store import CorruptObject, Store, keys
 
 PARTS = ("train", "val", "test")
@@ -46,20 +46,21 @@ class Labels:
 
 
 @contextmanager
-def open_labels(store: Store, name: str, curate: CurateSettings, limits: ImageSettings) -> Iterator[Labels]:
+def open_labels(store: Store, settings: Settings, name: str) -> Iterator[Labels]:
     """Fetch a label set; raises `LabelError` when there is none, `LearnError` when it is too small to be split."""
     index = read_labels(store, name)
-    parts = split_groups(index.images, curate.val_share, curate.test_share)
+    parts = split_groups(index.images, settings.detector.val_share, settings.detector.test_share)
     empty = [part for part in PARTS if part not in parts.values()]
     if empty:
         raise LearnError(
             f"label set {name} has {len(parts)} groups of pictures, too few for a {' and a '.join(empty)} part; "
             "label at least three different photos with a bag"
         )
+    limits = settings.images.model_copy(update={"min_side_px": 1})  # as in the import
     with tempfile.TemporaryDirectory(prefix="lvbag-labels-") as folder:
         path = store.download(keys.labels(name, EXPORT_NAME), Path(folder) / EXPORT_NAME)
         with open_export(path) as export:
-            yield Labels(name, index, parts, export, limits.model_copy(update={"min_side_px": 1}))
+            yield Labels(name, index, parts, export, limits)
 
 
 def split_groups(images: Sequence[LabelledImage], val_share: float, test_share: float) -> dict[str, str]:

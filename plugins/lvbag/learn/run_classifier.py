@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import math
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -253,16 +254,18 @@ def top1(model: nn.Module, pool: Pool, rows: Tensor) -> float:
 def export_onnx(model: nn.Module, side_px: int, path: Path) -> None:
     """Write the network as ONNX with any batch size, and check that it answers as the network itself does."""
     example = torch.rand(2, 3, side_px, side_px, generator=torch.Generator().manual_seed(0))
-    torch.onnx.export(
-        model,
-        (example,),
-        str(path),
-        input_names=["images"],
-        output_names=["scores"],
-        dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter takes seconds more for the same
+        torch.onnx.export(
+            model,
+            (example,),
+            str(path),
+            input_names=["images"],
+            output_names=["scores"],
+            dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
+            opset_version=17,
+            dynamo=False,
+        )
     more = torch.rand(3, 3, side_px, side_px, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         wanted = model(more).softmax(1).numpy()

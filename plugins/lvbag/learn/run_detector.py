@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import logging
 import math
+import os
 import shutil
 import time
 from pathlib import Path
@@ -41,6 +42,8 @@ from lvbag.store import ModelKind, open_store
 
 TRACKERS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 """Services that ultralytics reports to when their packages are there."""
+MAX_WORKERS = 8
+"""Processes that augment pictures for a GPU; on the CPU they would take the cores that train."""
 ONNX_TOLERANCE = 1e-3
 """Largest difference between trained and exported network, of scores and of boxes as shares of the side."""
 
@@ -52,7 +55,7 @@ def work(job: DetectorJob) -> JobResult:
     device = choose_device(settings.train)
     threads = torch.get_num_threads()
     keep_quiet()
-    with open_labels(store, job.data, settings.curate, settings.images) as labels:
+    with open_labels(store, settings, job.data) as labels:
         counts = " ".join(f"{part} {len(labels.part(part))}" for part in PARTS)
         child.say(f"labels {job.data}: {', '.join(labels.index.classes)}; images: {counts}; device {device}")
         scratch = job.folder / "yolo"
@@ -167,7 +170,7 @@ def overrides(job: DetectorJob, data: Path, architecture: Path, device: torch.de
         "warmup_epochs": min(recipe.warmup_epochs, recipe.epochs - 1),
         **augmentation(recipe),
         "cache": "ram",
-        "workers": 0,
+        "workers": min(MAX_WORKERS, len(os.sched_getaffinity(0))) if device.type == "cuda" else 0,
         "plots": False,
         "save": False,
         "val": False,

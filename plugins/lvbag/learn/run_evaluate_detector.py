@@ -19,7 +19,7 @@ def work(job: EvaluationJob) -> JobResult:
     """Measure every version and write the evaluation."""
     settings = job.read_settings()
     store = open_store(settings)
-    with open_labels(store, job.data, settings.curate, settings.images) as labels:
+    with open_labels(store, settings, job.data) as labels:
         best = measured(store, settings, job, job.champion, labels) if job.champion is not None else None
         challengers = tuple(measured(store, settings, job, number, labels) for number in job.challengers)
         evaluation = Evaluation(
