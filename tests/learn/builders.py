@@ -64,7 +64,7 @@ def make_snapshot(
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for sha256, label, crop in sorted(files):
-            for suffix, data in (("cls", str(label).encode()), ("jpg", crop)):
+            for suffix, data in (("jpg", crop), ("cls", codes[label].encode())):
                 info = tarfile.TarInfo(f"{sha256}.{suffix}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))

@@ -61,6 +61,12 @@ def test_airflow_comes_up_works_and_leaves_nothing(home: Path, said: list[str]) 
     assert run is not None
     assert "nights to curate: 2026-11-21" in _log_of(client, "lvbag_curate", run.run_id, "which_nights")
 
+    # the page is shown to who is signed in, and to nobody else
+    page = f"{running.airflow_url}/lvbag/"
+    token = client._session.headers["Authorization"]
+    assert requests.get(page, timeout=20).status_code == 401
+    assert "No night has been reported yet" in requests.get(page, headers={"Authorization": token}, timeout=20).text
+
     findings = {finding.name: finding for finding in examine()}
     assert findings["airflow"].state == findings["dags"].state == findings["store"].state == "ok"
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -177,6 +178,25 @@ def test_a_process_that_ignores_sigterm_is_killed(
     machine.down(home, said.append)
 
     assert marked(home) == []
+
+
+def test_the_store_outlives_what_still_writes_to_it(store_up: Up, home: Path, said: list[str]) -> None:
+    code = (
+        "import signal, sys, time, urllib.request\n"
+        "def end(*_):\n"
+        "    time.sleep(1)\n"
+        "    print(urllib.request.urlopen(sys.argv[1] + '/_ministack/health').status, flush=True)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('ready', flush=True)\ntime.sleep(600)"
+    )
+    endpoint = store_up().store_endpoint
+    log = home / "logs" / "writer.log"
+    spec = sleeper("writer", code, ready=lambda: "ready" in log.read_text())
+    store_up(extra=[replace(spec, command=(*spec.command, endpoint))])
+
+    machine.down(home, said.append)
+
+    assert log.read_text().split() == ["ready", "200"]
 
 
 def test_a_recycled_process_id_is_neither_reported_nor_killed(home: Path, said: list[str]) -> None:

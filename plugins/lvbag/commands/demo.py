@@ -24,8 +24,10 @@ def run(
 ) -> None:
     """Start everything, run two nights, and say what happened. Everything keeps running for a look."""
     from lvbag.demo.run import run_demo
+    from lvbag.settings import PROJECT_ROOT
 
-    run_demo(photos=photos.resolve() if photos else None, seed=seed)
+    home = PROJECT_ROOT / ".run" / ("photos" if photos else "demo")
+    run_demo(home, photos.resolve() if photos else None, seed)
 
 
 @demo_app.command("serve")

@@ -37,7 +37,7 @@ def turned(rng: random.Random, upright: bool) -> Pose:
         pitch=rng.uniform(-0.05, 0.34),
         roll=roll,
         mirrored=rng.random() < 0.35,
-        reach=rng.uniform(0.55, 0.92),
+        reach=rng.uniform(0.64, 0.95),
         place=(rng.uniform(0.1, 0.9), rng.uniform(0.25, 0.9)),
     )
 

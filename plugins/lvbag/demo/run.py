@@ -26,10 +26,13 @@ from lvbag.services.airflow_client import AirflowClient
 from lvbag.services.machine import Machine, up
 from lvbag.services.ports import free_port
 from lvbag.services.processes import ServiceSpec
-from lvbag.settings import PROJECT_ROOT, load_settings
+from lvbag.settings import load_settings
 from lvbag.store import ModelKind, Store, open_store
 
 console = Console(highlight=False)
+
+SHOWN_NIGHTS = 3
+"""Columns of the funnel table at the end."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,22 @@ class Demo:
     store: Store
 
 
-def run_demo(photos: Path | None, seed: int) -> None:
-    """Start the machine and the marketplace, run the nights that are due, and print what happened."""
+def run_demo(home: Path, photos: Path | None = None, seed: int = 1) -> Demo:
+    """Start the machine and the marketplace in a home, run the nights that are due, and print what happened.
+
+    Without `photos` the market is drawn from the seed; with it, its sub-folders are the products, and there is no label
+    export, so no detector. Everything keeps running. Raises `DemoError` when a run fails, with the end of its log.
+    """
     started = time.monotonic()
-    home = PROJECT_ROOT / ".run" / ("photos" if photos else "demo")
     demo = _start(home, photos, seed)
     if photos is None and champion(demo.store, ModelKind.DETECTOR) is None:
         _train_detector(demo, home, seed)
-    nights = nights_to_run(home)
-    for night in nights:
+    for night in nights_to_run(home):
         _run_night(demo, night)
         remember_night(home, night.day)
-    _tell(demo, home, nights)
+    _tell(demo, home)
     _say(f"took {time.monotonic() - started:.0f} s; everything keeps running, `make down` ends it")
+    return demo
 
 
 # ------------------------------------------------------------------ start
@@ -142,9 +148,9 @@ def _set_market_night(demo: Demo, number: int) -> None:
 # ------------------------------------------------------------------ words
 
 
-def _tell(demo: Demo, home: Path, nights: tuple[DemoNight, ...]) -> None:
+def _tell(demo: Demo, home: Path) -> None:
     console.rule("what happened")
-    days = finished_nights(home)[-max(2, len(nights)) :]
+    days = finished_nights(home)[-SHOWN_NIGHTS:]
     funnels = {day.isoformat(): load_funnel(demo.store, day) for day in days}
     console.print(funnel_table("What the nights crawled, refused and kept", funnels))
     for kind in (ModelKind.DETECTOR, ModelKind.CLASSIFIER):

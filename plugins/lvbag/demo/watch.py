@@ -12,7 +12,10 @@ POLL_S = 1.0
 APPEAR_S = 120.0
 """An asset's event becomes a run within a few seconds; on a busy machine later."""
 
-_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+QUIET_S = 10.0
+"""A task that runs longer without a change lets its log speak."""
+
+_TOLD = frozenset({"running", "success", "failed", "skipped", "upstream_failed", "up_for_retry"})
 
 
 class DemoError(LvbagError):
@@ -21,22 +24,39 @@ class DemoError(LvbagError):
 
 def follow(client: AirflowClient, dag_id: str, run_id: str, say: Callable[[str], None]) -> None:
     """Print what a run does until it ends; raises `DemoError` with the log of the task that failed."""
-    seen: dict[tuple[str, int], str] = {}
-    started = time.monotonic()
-    while True:
-        state = client.run_state(dag_id, run_id)
-        for task in client.tasks(dag_id, run_id):
-            key = (task.task_id, task.map_index)
-            if task.state in (seen.get(key), None) or task.state not in (*_ENDED, "running", "up_for_retry"):
-                continue
-            seen[key] = task.state
-            name = task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
-            say(f"  {time.monotonic() - started:6.0f} s  {dag_id:<22} {name:<28} {task.state}")
-        if state in ("success", "failed"):
-            break
+    watch = _Watch(client, dag_id, run_id, say)
+    while (state := client.run_state(dag_id, run_id)) not in ("success", "failed"):
+        watch.look()
         time.sleep(POLL_S)
+    watch.look()
     if state == "failed":
         raise DemoError(_why(client, dag_id, run_id))
+
+
+class _Watch:
+    """Says each change once: states of tasks, and of a task that takes long the newest line of its log."""
+
+    def __init__(self, client: AirflowClient, dag_id: str, run_id: str, say: Callable[[str], None]) -> None:
+        self.client, self.dag_id, self.run_id, self.say = client, dag_id, run_id, say
+        self.started = time.monotonic()
+        self.states: dict[tuple[str, int], str] = {}
+        self.spoke: dict[tuple[str, int], float] = {}
+
+    def look(self) -> None:
+        """Ask once, and say what is new."""
+        for task in self.client.tasks(self.dag_id, self.run_id):
+            key = (task.task_id, task.map_index)
+            name = task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
+            if task.state in _TOLD and task.state != self.states.get(key):
+                self.states[key] = task.state
+                self._line(key, f"{name:<28} {task.state}")
+            elif task.state == "running" and time.monotonic() - self.spoke[key] > QUIET_S:
+                last = self.client.log_tail(self.dag_id, self.run_id, task, lines=1).strip()
+                self._line(key, f"{name:<28} {last[:90]}")
+
+    def _line(self, key: tuple[str, int], text: str) -> None:
+        self.spoke[key] = time.monotonic()
+        self.say(f"  {time.monotonic() - self.started:4.0f} s  {self.dag_id:<21} {text}")
 
 
 def next_run(client: AirflowClient, dag_id: str, known: set[str]) -> Run:

@@ -10,10 +10,10 @@ import sys
 import requests
 
 from lvbag.services.home import Home
-from lvbag.services.processes import ServiceSpec
+from lvbag.services.processes import LAST_TO_END, ServiceSpec
 from lvbag.services.secrets import MachineSecrets
 
-NAME = "store"
+NAME = LAST_TO_END
 
 
 def endpoint(port: int) -> str:

@@ -29,6 +29,12 @@ MARK = "EMBEDDED_LVBAG_HOME"
 GRACE_S = 20.0
 """How long a service has for an orderly end: the scheduler first ends its tasks."""
 
+REST_GRACE_S = 5.0
+"""How long what a service has left behind has; it was told once already."""
+
+LAST_TO_END = "store"
+"""The service that the others still write to while they end."""
+
 POLL_S = 0.2
 
 
@@ -148,35 +154,46 @@ def find(record: Record) -> psutil.Process | None:
 
 
 def stop_all(home: Home, say: Callable[[str], None]) -> int:
-    """End everything that belongs to the home; returns how many processes there were. Safe to repeat."""
+    """End everything that belongs to the home, the store last; returns how many processes there were.
+
+    Safe to repeat. A training that is asked to end still writes its checkpoint, so the store outlives the others.
+    """
     records = read_records(home)
-    leaders = [process for record in records if (process := find(record)) is not None]
-    everybody = {process.pid: process for process in (*leaders, *_belonging(home, records))}
-    for leader in leaders:
-        _signal(leader.terminate)
-    _wait(leaders, GRACE_S, say)
+    leaders = {record.name: process for record in records if (process := find(record)) is not None}
+    store = leaders.pop(LAST_TO_END, None)
+    everybody = {process.pid: process for process in (*leaders.values(), *_belonging(home, records))}
+    _terminate(leaders.values(), GRACE_S, say)
     # What came to life in between, or was left by a leader that had died long before, is found only now.
     everybody.update({process.pid: process for process in _belonging(home, records)})
-    rest = [process for process in everybody.values() if process.is_running()]
-    for process in rest:
-        _signal(process.terminate)
-    _, alive = psutil.wait_procs(rest, timeout=5.0)
-    for process in alive:
-        log.warning("service.kill pid=%d", process.pid)
-        _signal(process.kill)
-    psutil.wait_procs(alive, timeout=5.0)
+    _end([process for pid, process in everybody.items() if store is None or pid != store.pid], REST_GRACE_S, say)
+    if store is not None:
+        everybody[store.pid] = store
+        _end([store], GRACE_S, say)
     for record in records:
         (home.records / f"{record.name}.json").unlink(missing_ok=True)
     return len(everybody)
 
 
-def _wait(processes: list[psutil.Process], timeout_s: float, say: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + timeout_s
-    alive = processes
+def _end(wanted: Iterable[psutil.Process], grace_s: float, say: Callable[[str], None]) -> None:
+    """Ask processes to end; kill those that have not after the grace."""
+    alive = _terminate([process for process in wanted if process.is_running()], grace_s, say)
+    for process in alive:
+        log.warning("service.kill pid=%d", process.pid)
+        _signal(process.kill)
+    psutil.wait_procs(alive, timeout=5.0)
+
+
+def _terminate(wanted: Iterable[psutil.Process], grace_s: float, say: Callable[[str], None]) -> list[psutil.Process]:
+    """Ask processes to end and wait; returns those that have not."""
+    alive = list(wanted)
+    for process in alive:
+        _signal(process.terminate)
+    deadline = time.monotonic() + grace_s
     while alive and time.monotonic() < deadline:
         _, alive = psutil.wait_procs(alive, timeout=min(5.0, max(0.1, deadline - time.monotonic())))
         if alive:
             say(f"  waiting for {len(alive)} to end")
+    return alive
 
 
 def _belonging(home: Home, records: Iterable[Record]) -> list[psutil.Process]:

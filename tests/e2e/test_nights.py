@@ -1,0 +1,157 @@
+"""The whole chain with a real scheduler: two nights of the demo, then what a careful operator would try next.
+
+One machine for all tests of this file; they run in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lvbag.curate import load_funnel
+from lvbag.demo.nights import finished_nights
+from lvbag.demo.run import Demo, run_demo
+from lvbag.registry import champion, list_history, list_versions, load_version
+from lvbag.services.machine import down
+from lvbag.store import Bucket, ModelKind, Store, keys
+
+pytestmark = pytest.mark.slow
+
+GUARD = Path(__file__).parent / "guard"
+CLASSIFIER = ModelKind.CLASSIFIER
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("demo")
+    before = dict(os.environ)
+    os.environ["LVBAG_HOME"] = str(folder)
+    os.environ["PYTHONPATH"] = str(GUARD)
+    os.environ["GUARD_FILE_OF_TESTS"] = str(folder / "reached.txt")
+    yield folder
+    down(folder, print)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def demo(home: Path) -> Demo:
+    return run_demo(home)
+
+
+def digests(store: Store) -> dict[str, str]:
+    """Every object with the digest that the store computed of it."""
+    return {str(item.ref): item.etag for role in Bucket for item in store.list_objects(role)}
+
+
+def runs(demo: Demo) -> dict[str, set[str]]:
+    return {dag_id: {run.run_id for run in demo.client.runs(dag_id)} for dag_id in ("lvbag_curate", "lvbag_train")}
+
+
+def only_run(demo: Demo, dag_id: str, night: dt.date) -> str:
+    """The crawl run of a night, or the newest run of another DAG."""
+    found = demo.client.runs(dag_id)
+    return max(found, key=lambda run: run.start or dt.datetime.min.replace(tzinfo=dt.UTC)).run_id
+
+
+def test_two_nights_end_with_champions_that_are_good_enough(demo: Demo, home: Path) -> None:
+    assert len(finished_nights(home)) == 2
+    current = champion(demo.store, CLASSIFIER)
+    assert current is not None
+    events = [event for event in list_history(demo.store, CLASSIFIER) if event.event == "promoted"]
+    evaluation = demo.store.get_json(keys.evaluation(CLASSIFIER, events[-1].decision.evaluation))
+    measured = next(item for item in evaluation["challengers"] if item["version"] == current.version)
+    assert measured["metrics"]["top1"] >= 0.90
+    detector = champion(demo.store, ModelKind.DETECTOR)
+    assert detector is not None
+    record = load_version(demo.store, ModelKind.DETECTOR, detector.version)
+    assert record.metrics["map50"] >= 0.90
+
+
+def test_every_challenger_has_a_decision_with_its_figures(demo: Demo) -> None:
+    versions = {record.version for record in list_versions(demo.store, CLASSIFIER)}
+    history = list_history(demo.store, CLASSIFIER)
+    assert {event.version for event in history} == versions
+    for event in history:
+        assert event.decision is not None
+        assert event.decision.rules
+        assert all(rule.sentence for rule in event.decision.rules)
+
+
+def test_the_funnel_of_a_night_adds_up_and_every_kind_of_rubbish_was_refused(demo: Demo, home: Path) -> None:
+    funnel = load_funnel(demo.store, finished_nights(home)[0])
+    text = json.dumps(funnel)
+    for rule in ("not_an_image", "too_many_pixels", "truncated", "duplicate_near", "no_bag", "not_html", "json_ld_invalid"):
+        assert rule in text, f"{rule} is missing in {text}"
+
+
+def test_a_night_on_which_nothing_changed_downloads_nothing_and_trains_nobody(demo: Demo, home: Path) -> None:
+    before = runs(demo)
+    snapshots = {item.ref.key.split("/")[0] for item in demo.store.list_objects(Bucket.DATASETS)}
+    again = run_demo(home)
+    night = finished_nights(home)[-1]
+    assert len(finished_nights(home)) == 3
+    manifest = again.store.get_json(keys.night_manifest(night))
+    assert manifest["counts"]["images_new"] == 0
+    assert manifest["counts"]["images_unchanged"] > 500
+    assert runs(again) == before, "the DAGs after an unchanged crawl do not even start"
+    assert {item.ref.key.split("/")[0] for item in again.store.list_objects(Bucket.DATASETS)} == snapshots
+    assert load_funnel(again.store, night), "the quiet night has a report, too"
+
+
+@pytest.mark.parametrize("dag_id", ["lvbag_crawl", "lvbag_curate", "lvbag_train", "lvbag_train_detector"])
+def test_running_a_dag_run_again_leaves_the_same_objects(demo: Demo, dag_id: str) -> None:
+    before = digests(demo.store)
+    known = runs(demo)
+    run_id = only_run(demo, dag_id, dt.date.min)
+    demo.client.clear_run(dag_id, run_id)
+    demo.client.wait_for_run(dag_id, run_id, 600)
+    assert demo.client.run_state(dag_id, run_id) == "success"
+    _wait_until_quiet(demo, known)
+    after = digests(demo.store)
+    assert {name for name in before if after.get(name) != before[name]} == set(), "changed or gone"
+    assert set(after) - set(before) == set(), "added"
+
+
+def test_a_challenger_without_training_is_refused_with_the_numbers(demo: Demo) -> None:
+    before = champion(demo.store, CLASSIFIER)
+    run_id = demo.client.trigger("lvbag_train", {"force": True, "recipes": ["demo_untrained"]})
+    demo.client.wait_for_run("lvbag_train", run_id, 600)
+    assert demo.client.run_state("lvbag_train", run_id) == "success"
+    assert champion(demo.store, CLASSIFIER) == before
+    event = list_history(demo.store, CLASSIFIER)[-1]
+    assert event.event == "refused"
+    assert load_version(demo.store, CLASSIFIER, event.version).recipe == "demo_untrained"
+    sentences = " ".join(rule.sentence for rule in event.decision.rules)
+    assert "top-1" in sentences
+
+
+def test_nothing_reached_for_anything_but_this_machine(demo: Demo, home: Path) -> None:
+    reached = home / "reached.txt"
+    assert not reached.exists(), reached.read_text(encoding="utf-8")
+
+
+def test_no_secret_stands_in_any_log(demo: Demo, home: Path) -> None:
+    secrets = [value for value in json.loads((home / "secrets.json").read_text()).values() if len(str(value)) > 8]
+    assert secrets
+    for path in [*home.rglob("*.log")]:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for secret in secrets:
+            assert str(secret) not in text, path
+
+
+def _wait_until_quiet(demo: Demo, known: dict[str, set[str]]) -> None:
+    """Runs that an event of the repeated run has started must end, too."""
+    for dag_id, before in known.items():
+        run = demo.client.wait_for_new_run(dag_id, before, 8)
+        while run is not None:
+            demo.client.wait_for_run(dag_id, run.run_id, 600)
+            before = before | {run.run_id}
+            run = demo.client.wait_for_new_run(dag_id, before, 8)
+
+
