@@ -56,7 +56,9 @@ def main() -> None:
     pairs = [(seconds(ours, files), seconds(peer, files)) for _ in range(ROUNDS)]
     ratio = statistics.median(theirs / own for own, theirs in pairs)
     per_core = [COUNT / statistics.median(column) for column in zip(*pairs, strict=True)]
-    print(f"fingerprints: ours {per_core[0]:.0f} images/s per core, PIL + imagehash {per_core[1]:.0f}, ratio {ratio:.2f}")
+    print(
+        f"fingerprints: ours {per_core[0]:.0f} images/s per core, PIL + imagehash {per_core[1]:.0f}, ratio {ratio:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ one connection a host, robots.txt, pauses), and closes the night with a manifest
 
 **What it leaves:** listings, fetches and images of the night in the raw bucket (`listings/`, `fetches/`, `images/`) and
 the manifest `nights/night=…/manifest.json`. Then it sends the asset event *listings*, which starts `lvbag_curate`.
-When nothing has changed since the last crawl, `announce` is skipped and no other DAG starts.
+When nothing has changed since the last crawl, `announce` is skipped, `report_quiet_night` writes the night's report,
+and no other DAG starts.
 
 **By hand:** *Trigger* and name a night. A night that was crawled already is not crawled again (a crawl cannot be
 repeated to the byte) unless *again* is set; shards that stand are reused, so a run that stopped half-way goes on.
@@ -25,6 +26,7 @@ from typing import Any
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CRAWL, TAG
@@ -57,7 +59,9 @@ def lvbag_crawl() -> None:
     """Plan, crawl each shard, close the night, announce it."""
 
     shards = plan()
-    announce(close_night(shards, crawl_shard.expand(shard=shards)))
+    closed = close_night(shards, crawl_shard.expand(shard=shards))
+    announce(closed)
+    report_quiet_night(closed)
 
 
 @task
@@ -118,6 +122,18 @@ def announce(night: dict[str, Any], *, outlet_events: Any = None) -> None:
         raise AirflowSkipException(f"nothing changed in night {night['night']}: no curation, no training")
     counts = {name: night[name] for name in ("listings", "images_new", "images_unchanged", "refused")}
     outlet_events[LISTINGS].extra = {"night": night["night"], "uri": night["uri"], "counts": counts}
+
+
+@task
+def report_quiet_night(night: dict[str, Any]) -> None:
+    """The report of a night on which nothing changed; that of any other night is written when it is curated."""
+    from lvbag import curate
+
+    if night["changed"]:
+        raise AirflowSkipException(f"night {night['night']} brought something new: lvbag_curate reports it")
+    store, settings = context.open_store()
+    report = curate.report_night(store, settings, parse_night(night["night"]))
+    log.info("report %s: %s", report.uri, report.funnel)
 
 
 lvbag_crawl()

@@ -27,7 +27,7 @@ from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
 from lvbag.orchestrate.cleaning import add_cleaning, as_text
-from lvbag.orchestrate.defaults import DEFAULT_ARGS, TAG
+from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CLEANING, TAG
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 def lvbag_curate() -> None:
     """Exact, near, validate, clean, snapshot, report."""
 
-    nights = which_nights()
+    nights = catch_up(which_nights())
     snapshots = add_cleaning(validate(mark_near(mark_exact(nights))))
     snapshots >> report_night(nights)
 
@@ -62,6 +62,18 @@ def which_nights() -> list[str]:
     nights = context.nights_of(context.current(), LISTINGS.name, context.newest_crawled(store))
     log.info("nights to curate: %s", ", ".join(as_text(nights)))
     return as_text(nights)
+
+
+@task(execution_timeout=LONG_CLEANING)
+def catch_up(nights: list[str]) -> list[str]:
+    """Where several nights wait, curate all but the last one whole, in order: each is compared with those before it."""
+    from lvbag import curate
+
+    store, settings = context.open_store()
+    for night in nights[:-1]:
+        for result in curate.curate_night(store, settings, parse_night(night)):
+            log.info("%s: %s", night, result)
+    return nights[-1:]
 
 
 @task

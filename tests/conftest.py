@@ -43,6 +43,8 @@ def store_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "S3_DATA_DIR": str(folder / "s3"),
         "STATE_DIR": str(folder / "state"),
         "AUTH": "true",
+        "IOT_MTLS_ENABLED": "0",  # else MiniStack opens port 8883 on every interface
+        "SFTP_ENABLED": "0",
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "LOG_LEVEL": "WARNING",

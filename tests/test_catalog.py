@@ -11,7 +11,9 @@ HEAD = ",".join(COLUMNS) + "\n"
 
 
 def test_a_row_becomes_a_product(tmp_path: Path) -> None:
-    (tmp_path / "catalog.csv").write_text(HEAD + "M41108,Speedy 30,Speedy,Monogram Canvas,30, speedy 30 | Speedy trente \n")
+    (tmp_path / "catalog.csv").write_text(
+        HEAD + "M41108,Speedy 30,Speedy,Monogram Canvas,30, speedy 30 | Speedy trente \n"
+    )
     catalog = load_catalog(tmp_path)
     product = catalog.get("M41108")
     assert product is not None

@@ -42,7 +42,9 @@ def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
         # the ground and the top are one room each; on the floors between, neighbours do not know one another
         beside = floor(name) == floor(own) and (floor(own) in (0, 3) or (own, name) in SIDEWAYS)
         allowed = floor(name) < floor(own) or beside
-        assert allowed, f"{path.relative_to(PROJECT_ROOT)} (floor {floor(own)}) imports lvbag.{name} (floor {floor(name)})"
+        assert allowed, (
+            f"{path.relative_to(PROJECT_ROOT)} (floor {floor(own)}) imports lvbag.{name} (floor {floor(name)})"
+        )
 
 
 def test_what_runs_as_a_subprocess_imports_no_airflow() -> None:

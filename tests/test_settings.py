@@ -51,7 +51,11 @@ def test_secrets_never_show(config: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("LVBAG_CURATE__TEST_SHARE", "0.9", r"curate\.test_share = '0\.9' .*less than 0\.5"),
         ("LVBAG_STORE__ENDPOINT", "nowhere", r"store\.endpoint = 'nowhere'"),
         ("LVBAG_STORE__ENDPONT", "x", r"LVBAG_STORE__ENDPONT is no setting.*did you mean LVBAG_STORE__ENDPOINT"),
-        ("LVBAG_CRAWL__SOURCES__SHOP__SEARCH_URL", "http://x/", r"must be an http\(s\) address that contains \{query\}"),
+        (
+            "LVBAG_CRAWL__SOURCES__SHOP__SEARCH_URL",
+            "http://x/",
+            r"must be an http\(s\) address that contains \{query\}",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(

@@ -59,7 +59,7 @@ def test_the_funnel_adds_up_from_listings_to_splits(store: Store, settings: Sett
         "images unchanged": 0,
         "images at a known address": 1,
         "refused by the crawl: http_404": 1,
-        "refused by exact duplicates: duplicate_exact": 1,
+        "refused by look-up: duplicate_exact": 1,
         "refused by near duplicates: duplicate_near": 1,
         "refused by near duplicates: not_an_image": 1,
         "refused by validation: expectation: sharp enough": 1,

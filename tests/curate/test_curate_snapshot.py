@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import itertools
+import re
 import tarfile
 
 import polars as pl
@@ -41,7 +42,7 @@ def test_a_snapshot_holds_every_kept_image_once_and_a_listing_stays_together(sto
     parts = market(store, chosen, FIRST, range(16))
     result = build_snapshot(store, chosen, FIRST, parts)
     table = manifest(store, result.snapshot)
-    assert (result.created, result.products, result.images) == (True, 2, 32)
+    assert (result.changed, result.products, result.images) == (True, 2, 32)
     assert (result.train + result.val + result.test, result.test > 0, result.val > 0) == (32, True, True)
     assert result.snapshot.startswith("2026-11-23-")
     assert table["sha256"].is_sorted()
@@ -74,16 +75,16 @@ def test_shards_hold_the_crops_of_the_manifest_in_its_order(store: Store, settin
                 assert label.read().decode() == style_code
 
 
-def test_building_again_leaves_the_same_objects_and_says_so(store: Store, settings: Settings) -> None:
+def test_building_again_leaves_the_same_objects_and_the_same_answer(store: Store, settings: Settings) -> None:
     chosen = small(settings)
     parts = market(store, chosen, FIRST, range(16))
     first = build_snapshot(store, chosen, FIRST, parts)
     before = all_digests(store)
     again = build_snapshot(store, chosen, FIRST, parts)
-    assert (again.snapshot, again.created) == (first.snapshot, False)
+    assert again == first, "a night that is tried again announces its snapshot again"
     assert all_digests(store) == before
     store.delete(keys.snapshot(first.snapshot, "manifest.parquet"))  # as if it had been stopped before the commit mark
-    assert build_snapshot(store, chosen, FIRST, parts).created
+    assert build_snapshot(store, chosen, FIRST, parts).changed
     assert all_digests(store) == before
 
 
@@ -91,7 +92,7 @@ def test_a_night_without_anything_new_points_to_the_snapshot_that_stands(store: 
     chosen = small(settings)
     first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
     second = build_snapshot(store, chosen, SECOND, market(store, chosen, SECOND, range(16)))
-    assert (second.snapshot, second.created, second.night) == (first.snapshot, False, SECOND)
+    assert (second.snapshot, second.changed, second.night) == (first.snapshot, False, SECOND)
     assert store.get_json(keys.snapshot_of_night(SECOND)) == {"snapshot": first.snapshot}
 
 
@@ -109,7 +110,7 @@ def test_what_was_placed_once_stays_while_nights_grow_and_replay_in_any_order(st
     before = all_digests(store)
     for night in (SECOND, FIRST, THIRD):
         curate_uncropped(store, chosen, night)
-        assert not build_snapshot(store, chosen, night, parts[night]).created
+        assert build_snapshot(store, chosen, night, parts[night]).changed
     assert all_digests(store) == before
 
 
@@ -161,11 +162,21 @@ def test_near_duplicates_of_nights_that_were_curated_side_by_side_share_a_split(
     assert set(both["split"]) == {"train", "val", "test"}
 
 
-def test_too_few_products_is_an_error_that_names_the_setting(store: Store, settings: Settings) -> None:
+def test_too_few_products_make_no_snapshot_and_the_setting_is_named(store: Store, settings: Settings) -> None:
     parts = market(store, small(settings), FIRST, range(4))
-    with pytest.raises(CurateError, match=r"at least 30 kept images \(curate.min_images\), 2 are needed.*M40156 4"):
-        build_snapshot(store, settings, FIRST, parts)
+    result = build_snapshot(store, settings, FIRST, parts)
+    assert (result.snapshot, result.changed) == (None, False)
+    assert re.search(r"at least 30 kept images \(curate.min_images\), 2 are needed.*M40156 4", result.note)
     assert newest_snapshot(store) is None
+
+
+def test_a_snapshot_that_stands_is_not_given_up_for_none(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    parts = market(store, chosen, SECOND, range(18))
+    with pytest.raises(CurateError, match=f"snapshot {first.snapshot} stands, but now only 0 product"):
+        build_snapshot(store, settings, SECOND, parts)
+    assert newest_snapshot(store) == first.snapshot
 
 
 def test_a_part_that_was_not_cleaned_is_an_error(store: Store, settings: Settings) -> None:

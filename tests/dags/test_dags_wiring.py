@@ -94,6 +94,7 @@ def test_a_crawl_announces_its_night(dagbag: Any, fake: Fake) -> None:
     state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
 
     assert (state, tasks["crawl_shard"], tasks["announce"]) == ("success", "success,success", "success")
+    assert tasks["report_quiet_night"] == "skipped"
     assert close.call_args.args[2] == NIGHT
     assert events(run) == [
         {
@@ -106,10 +107,12 @@ def test_a_crawl_announces_its_night(dagbag: Any, fake: Fake) -> None:
 
 def test_a_night_without_change_ends_well_and_starts_nothing(dagbag: Any, fake: Fake) -> None:
     crawl_fakes(fake, changed=False)
+    report = fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"images unchanged": 2}))
 
     state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
 
     assert (state, tasks["close_night"], tasks["announce"]) == ("success", "success", "skipped")
+    assert report.call_args.args[2] == NIGHT, "nobody else would report a quiet night"
     assert events(run) == []
 
 
@@ -155,7 +158,7 @@ def test_a_dry_run_only_plans(dagbag: Any, fake: Fake) -> None:
 # ------------------------------------------------------------------ curate
 
 
-def curate_fakes(fake: Fake, created: bool = True, parts: tuple[int, ...] = (0, 1)) -> dict[str, MagicMock]:
+def curate_fakes(fake: Fake, changed: bool = True, parts: tuple[int, ...] = (0, 1)) -> dict[str, MagicMock]:
     stage = StageResult(NIGHT, "s3://s", 2, 2, {})
     return {
         "mark_exact": fake(lvbag.curate, "mark_exact", stage),
@@ -165,7 +168,7 @@ def curate_fakes(fake: Fake, created: bool = True, parts: tuple[int, ...] = (0, 
         ),
         "plan_cleaning": fake(lvbag.curate, "plan_cleaning", CleaningPlan(NIGHT, "0001", parts)),
         "clean_part": fake(lvbag.curate, "clean_part", stage),
-        "build_snapshot": fake(lvbag.curate, "build_snapshot", SnapshotResult("snap", created, NIGHT, 2, 20, 14, 2, 4)),
+        "build_snapshot": fake(lvbag.curate, "build_snapshot", SnapshotResult("snap", changed, NIGHT, 2, 20, 14, 2, 4)),
         "report_night": fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"kept": 2})),
     }
 
@@ -191,8 +194,16 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
     ]
 
 
+def test_of_several_nights_that_wait_all_but_the_last_are_curated_whole_and_in_order(dagbag: Any, fake: Fake) -> None:
+    whole = fake(lvbag.curate, "curate_night", [])
+    catch_up = dagbag.dags["lvbag_curate"].get_task("catch_up").python_callable
+
+    assert catch_up(["2026-11-20", "2026-11-21", "2026-11-22"]) == ["2026-11-22"]
+    assert [call.args[2].isoformat() for call in whole.call_args_list] == ["2026-11-20", "2026-11-21"]
+
+
 def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dagbag: Any, fake: Fake) -> None:
-    fakes = curate_fakes(fake, created=False, parts=())
+    fakes = curate_fakes(fake, changed=False, parts=())
 
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 

@@ -86,7 +86,15 @@ def test_every_challenger_has_a_decision_with_its_figures(demo: Demo) -> None:
 def test_the_funnel_of_a_night_adds_up_and_every_kind_of_rubbish_was_refused(demo: Demo, home: Path) -> None:
     funnel = load_funnel(demo.store, finished_nights(home)[0])
     text = json.dumps(funnel)
-    for rule in ("not_an_image", "too_many_pixels", "truncated", "duplicate_near", "no_bag", "not_html", "json_ld_invalid"):
+    for rule in (
+        "not_an_image",
+        "too_many_pixels",
+        "truncated",
+        "duplicate_near",
+        "no_bag",
+        "not_html",
+        "json_ld_invalid",
+    ):
         assert rule in text, f"{rule} is missing in {text}"
 
 
@@ -148,10 +156,7 @@ def test_no_secret_stands_in_any_log(demo: Demo, home: Path) -> None:
 def _wait_until_quiet(demo: Demo, known: dict[str, set[str]]) -> None:
     """Runs that an event of the repeated run has started must end, too."""
     for dag_id, before in known.items():
-        run = demo.client.wait_for_new_run(dag_id, before, 8)
-        while run is not None:
+        seen = set(before)
+        while run := demo.client.wait_for_new_run(dag_id, seen, 8):
             demo.client.wait_for_run(dag_id, run.run_id, 600)
-            before = before | {run.run_id}
-            run = demo.client.wait_for_new_run(dag_id, before, 8)
-
-
+            seen.add(run.run_id)

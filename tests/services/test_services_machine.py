@@ -240,8 +240,8 @@ def test_a_half_dead_machine_is_started_anew(store_up: Up, home: Path, said: lis
     assert len(marked(home)) == 2
 
 
-def test_two_ups_at_once_are_told_apart(store_up: Up, project: Path) -> None:
-    with locked(), pytest.raises(ServiceError, match=f"at work \\(process {os.getpid()}\\)"):
+def test_two_ups_at_once_are_told_apart(store_up: Up, home: Path) -> None:
+    with locked(home), pytest.raises(ServiceError, match=f"at work \\(process {os.getpid()}\\)"):
         store_up()
 
 

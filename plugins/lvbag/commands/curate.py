@@ -23,18 +23,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Mark duplicates, validate, clean, build the snapshot and write the report."""
-    from lvbag import curate
+    from lvbag.curate import curate_night
 
     session = open_session()
-    store, settings, day = session.store, session.settings, night_value(night)
-    emit(curate.mark_exact(store, settings, day), as_json)
-    emit(curate.mark_near(store, settings, day), as_json)
-    emit(curate.validate_night(store, settings, day), as_json)
-    plan = curate.plan_cleaning(store, settings, day)
-    for part in plan.parts:
-        emit(curate.clean_part(store, settings, day, part, plan.detector), as_json)
-    emit(curate.build_snapshot(store, settings, day, plan.parts), as_json)
-    emit(curate.report_night(store, settings, day), as_json)
+    for result in curate_night(session.store, session.settings, night_value(night)):
+        emit(result, as_json)
 
 
 def night(

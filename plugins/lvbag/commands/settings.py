@@ -63,7 +63,11 @@ def markdown_page() -> str:
             group = row.name.split(".")[0]
             lines += [f"\n## {group}\n", "| setting | variable | default | what and why |", "|---|---|---|---|"]
         lines.append(f"| `{row.name}` | `{row.variable}` | {row.default} | {row.reason} |")
-    lines += ["\n## A source, by its name under `crawl.sources`\n", "| setting | default | what and why |", "|---|---|---|"]
+    lines += [
+        "\n## A source, by its name under `crawl.sources`\n",
+        "| setting | default | what and why |",
+        "|---|---|---|",
+    ]
     lines += [f"| `{row.name}` | {row.default} | {row.reason} |" for row in _rows_of(SourceSettings, "")]
     return "\n".join(lines) + "\n"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
     from lvbag.curate.snapshot import build_snapshot, newest_snapshot
     from lvbag.curate.validate import validate_night
+    from lvbag.curate.whole import curate_night
 
 _HOMES = {
     "CleaningPlan": "results",
@@ -28,6 +29,7 @@ _HOMES = {
     "ValidationResult": "results",
     "build_snapshot": "snapshot",
     "clean_part": "clean",
+    "curate_night": "whole",
     "load_funnel": "report",
     "mark_exact": "exact",
     "mark_near": "near",
@@ -46,6 +48,7 @@ __all__ = [
     "ValidationResult",
     "build_snapshot",
     "clean_part",
+    "curate_night",
     "load_funnel",
     "mark_exact",
     "mark_near",

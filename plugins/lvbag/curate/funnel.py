@@ -19,7 +19,7 @@ from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_table, read_tables
 
 STEPS = {
-    "exact": "exact duplicates",
+    "exact": "look-up",
     "near": "near duplicates",
     "validate": "validation",
     "clean": "cleaning",

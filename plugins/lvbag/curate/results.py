@@ -41,16 +41,20 @@ class CleaningPlan:
 
 @dataclass(frozen=True)
 class SnapshotResult:
-    """The snapshot that stands after a night; `created` is False where the same content stood already."""
+    """The snapshot that stands after a night; None, and why in `note`, while there are too few images for one.
 
-    snapshot: str
-    created: bool
+    `changed` is False where it is the one that stood before the night, so that there is nothing to train on.
+    """
+
+    snapshot: str | None
+    changed: bool
     night: dt.date
     products: int
     images: int
     train: int
     val: int
     test: int
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -49,19 +49,23 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
     """Write the snapshot that stands after a night, and the night's pointer to it.
 
     `parts` are the cleaned parts of this night; other tables of it are left-overs of an earlier run and do not count.
-    Raises `CurateError` where a part is missing or fewer than two products have `curate.min_images` kept images.
+    While fewer than two products have `curate.min_images` kept images there is none: the first nights of a new
+    installation. Raises `CurateError` where a part is missing, or where a snapshot stood and would be lost.
     """
     curated = _read_curated(store, night, parts)
     rows = enough_images(curated.kept, settings.curate.min_images)
-    _check_products(night, curated.kept, rows, settings.curate)
     before = _snapshot_before(store, night)
+    if note := _too_few(curated.kept, rows, settings.curate):
+        if before:
+            raise CurateError(f"night {night}: snapshot {before} stands, but now {note}")
+        log.info("curate.snapshot none night=%s why=%s", night, note)
+        return SnapshotResult(None, False, night, 0, 0, 0, 0, 0, note)
     previous = _read_homes(store, before) if before else []
     members = find_members(rows, {home.sha256 for home in previous}, near_limits(settings.curate))
     assignment = assign(members, previous, settings.curate.test_share, settings.curate.val_share)
     manifest = manifest_table(rows, assignment.homes, settings.curate.shard_images)
     name = snapshot_id(manifest)
-    created = not store.exists(keys.snapshot(name, "manifest.parquet"))
-    if created:
+    if not store.exists(keys.snapshot(name, "manifest.parquet")):
         stats = snapshot_stats(name, manifest, {**curated.refused, **count_conflicts(assignment.conflicts)})
         homes = {home.sha256: home for home in previous} | assignment.homes
         _write(store, manifest, homes, stats, settings.curate)
@@ -70,7 +74,7 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
     splits = dict(counts.iter_rows())
     result = SnapshotResult(
         snapshot=name,
-        created=created,
+        changed=name != before,
         night=night,
         products=manifest["style_code"].n_unique(),
         images=manifest.height,
@@ -79,8 +83,8 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
         test=splits.get("test", 0),
     )
     log.info(
-        "curate.snapshot done night=%s snapshot=%s created=%s products=%d images=%d group_conflicts=%d",
-        *(night, name, created, result.products, result.images, len(assignment.conflicts)),
+        "curate.snapshot done night=%s snapshot=%s changed=%s products=%d images=%d group_conflicts=%d",
+        *(night, name, result.changed, result.products, result.images, len(assignment.conflicts)),
     )
     return result
 
@@ -185,16 +189,17 @@ def _kept(store: Store, ref: Ref, table: pl.DataFrame) -> pl.DataFrame:
     return kept
 
 
-def _check_products(night: dt.date, kept: pl.DataFrame, rows: pl.DataFrame, settings: CurateSettings) -> None:
+def _too_few(kept: pl.DataFrame, rows: pl.DataFrame, settings: CurateSettings) -> str:
+    """Why there can be no snapshot, or an empty text where there can."""
     products = rows["style_code"].n_unique()
     if products >= MIN_PRODUCTS:
-        return
+        return ""
     most = kept["style_code"].value_counts().sort(["count", "style_code"], descending=[True, False]).head(5)
     so_far = ", ".join(f"{style} {count}" for style, count in most.iter_rows()) or "none"
-    raise CurateError(
-        f"night {night}: no snapshot can be made yet: {products} product(s) have at least {settings.min_images} kept "
-        f"images (curate.min_images), {MIN_PRODUCTS} are needed. Most images so far: {so_far}. Wait for more nights, "
-        "crawl more products, or lower curate.min_images"
+    return (
+        f"only {products} product(s) have at least {settings.min_images} kept images (curate.min_images), "
+        f"{MIN_PRODUCTS} are needed. Most images so far: {so_far}. Wait for more nights, crawl more products, or lower "
+        "curate.min_images"
     )
 
 

@@ -68,14 +68,14 @@ def read_snapshot(
     digests = dict(zip(rows["sha256"], rows["crop_sha256"], strict=True))
     images = np.empty((len(rows), side_px, side_px, 3), np.uint8)
     limits = limits.model_copy(update={"min_side_px": 1})  # a rule for photos; a crop of a slim bag may be narrower
-    done = 0
+    done: set[str] = set()
     for number in sorted(set(rows["shard"])):
         shard = keys.snapshot_shard(snapshot, number)
         for sha256, pixels in _decoded(store, shard, digests, side_px, limits):
             images[position[sha256]] = pixels
-            done += 1
-    if done != len(rows):
-        raise CorruptObject(f"snapshot {snapshot}: the shards hold {done} of {len(rows)} crops of the manifest")
+            done.add(sha256)
+    if len(done) != len(rows):
+        raise CorruptObject(f"snapshot {snapshot}: the shards hold {len(done)} of {len(rows)} crops of the manifest")
     log.info("train.read snapshot=%s images=%d side=%d MB=%d", snapshot, len(rows), side_px, images.nbytes // 2**20)
     return Snapshot(snapshot, products, rows, images)
 

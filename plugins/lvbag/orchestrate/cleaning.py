@@ -65,7 +65,7 @@ def add_cleaning(nights: XComArg) -> XComArg:
                 result.train,
                 result.val,
                 result.test,
-                "" if result.created else "; the same content stood already",
+                "" if result.changed else f"; nothing changed. {result.note}",
             )
             results.append(context.plain(result))
         return results
@@ -73,9 +73,10 @@ def add_cleaning(nights: XComArg) -> XComArg:
     @task(outlets=[DATASET])
     def announce(snapshots: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
         """Send the event of the newest snapshot; skipped when no night changed anything."""
-        made = [result for result in snapshots if result["created"]]
+        made = [result for result in snapshots if result["changed"]]
         if not made:
-            raise AirflowSkipException("nothing changed: the newest snapshot has this content already, nobody trains")
+            notes = [result["note"] for result in snapshots if result["note"]]
+            raise AirflowSkipException(f"nothing to train on: {notes[-1] if notes else 'the snapshot has not changed'}")
         newest = made[-1]
         counts = {name: newest[name] for name in ("products", "images", "train", "val", "test")}
         outlet_events[DATASET].extra = {"snapshot": newest["snapshot"], "night": newest["night"], "counts": counts}

@@ -1,7 +1,8 @@
 """Where the embedded machine keeps its state: every path below one home folder, and which home is up.
 
 The pointer `.run/current` in the project names the home that is up, so that every other command (`lvbag status`,
-`lvbag classify`, Airflow's tasks) finds it without being told (`lvbag.settings.home_dir`).
+`lvbag classify`, Airflow's tasks) finds it without being told (`lvbag.settings.home_dir`). One machine is up below
+`.run` at a time. A home elsewhere stands for itself: it has no pointer, and `LVBAG_HOME` names it.
 """
 
 from __future__ import annotations
@@ -74,8 +75,15 @@ def current_home() -> Path | None:
     return Path(path.read_text(encoding="utf-8").strip()) if path.is_file() else None
 
 
+def is_pointed_at(root: Path) -> bool:
+    """Whether the pointer is for this home: only those below `.run` share it."""
+    return root.parent == pointer().parent
+
+
 def set_current(root: Path) -> None:
-    """Say that this home is up."""
+    """Say that this home is up; does nothing for a home that stands for itself."""
+    if not is_pointed_at(root):
+        return
     pointer().parent.mkdir(parents=True, exist_ok=True)
     write_private(pointer(), f"{root}\n")
 
@@ -87,9 +95,9 @@ def clear_current(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """Only one `up` or `down` of a project at a time; a second one is told who is at work."""
-    path = pointer().with_name("lock")
+def locked(root: Path) -> Iterator[None]:
+    """Only one `up` or `down` of a project (or of a home elsewhere) at a time; a second one is told who is at work."""
+    path = pointer().with_name("lock") if is_pointed_at(root) else root / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:

@@ -24,7 +24,7 @@ from pydantic import AnyHttpUrl
 from lvbag.services import airflow_server, object_store, ports, processes
 from lvbag.services.airflow_client import AirflowClient
 from lvbag.services.errors import ServiceError
-from lvbag.services.home import Home, clear_current, current_home, locked, set_current, write_private
+from lvbag.services.home import Home, clear_current, current_home, is_pointed_at, locked, set_current, write_private
 from lvbag.services.processes import Record, ServiceSpec
 from lvbag.services.secrets import MachineSecrets, read_or_make
 from lvbag.settings import Settings, StoreSettings, embedded_env_path, reload_settings
@@ -96,7 +96,7 @@ def up(
     `say` gets a line for each step. Ports are last time's or free ones unless chosen.
     """
     layout = Home(home.resolve())
-    with locked(), _ended_like_ctrl_c():
+    with locked(layout.root), _ended_like_ctrl_c():
         _refuse_other_home(layout.root)
         layout.make()
         before = _running(layout)
@@ -123,7 +123,7 @@ def up(
 def down(home: Path, say: Say) -> int:
     """End everything that belongs to the home; returns how many processes that were. Data and secrets stay."""
     layout = Home(home.resolve())
-    with locked(), _undisturbed():
+    with locked(layout.root), _undisturbed():
         ended = processes.stop_all(layout, say)
         clear_current(layout.root)
     return ended
@@ -282,7 +282,7 @@ def _refuse_other_home(root: Path) -> None:
     named = os.environ.get("LVBAG_HOME")
     if named and Path(named).resolve() != root:
         raise ServiceError(f"LVBAG_HOME says {named}, asked for is {root}; unset LVBAG_HOME or set it to {root}")
-    other = current_home()
+    other = current_home() if is_pointed_at(root) else None
     if other is not None and other != root and _running(Home(other)):
         raise ServiceError(f"a machine is up already, in {other}; `LVBAG_HOME={other} lvbag down` ends it first")
 
