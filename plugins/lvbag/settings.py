@@ -62,6 +62,14 @@ class StoreSettings(Group):
     )
     timeout_s: PositiveFloat = Field(default=30.0, description="one request; a stuck store must not hold a task")
     retries: Annotated[int, Field(ge=0, le=20)] = Field(default=5, description="on 5xx and connection errors")
+    disk: Path | None = Field(
+        default=None, description="the folder of an embedded store (`lvbag up` sets it), watched for free space"
+    )
+    min_free_mb: Annotated[int, Field(ge=0)] = Field(
+        default=500,
+        description="on that disk; below it nothing is written, for MiniStack keeps what a full disk refuses in memory "
+        "alone and loses it when it ends",
+    )
 
 
 class SourceSettings(Group):

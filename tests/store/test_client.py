@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lvbag.settings import StoreSettings
 from lvbag.store import (
     Bucket,
     CorruptObject,
+    DiskFull,
     ObjectMissing,
     PreconditionFailed,
     Ref,
@@ -125,3 +127,30 @@ def test_a_table_that_does_not_fit_is_refused_with_the_columns_name(store: Store
     store.put(ref, b"no parquet")
     with pytest.raises(CorruptObject, match="not a readable Parquet table"):
         read_table(store, ref, schemas.SEEN)
+
+
+def test_a_disk_that_runs_full_stops_the_write_before_the_store_loses_it(store: Store, tmp_path: Path) -> None:
+    store.put(REF, b"before")
+    watched = Store(store.settings.model_copy(update={"disk": tmp_path, "min_free_mb": 10**12}))
+    for write in (
+        lambda: watched.put(REF, b"after"),
+        lambda: watched.put_if_absent(REF, body(1)),
+        lambda: watched.compare_and_swap(REF, body(1), None),
+    ):
+        with pytest.raises(DiskFull, match=r"champion\.json was not written: .* store\.min_free_mb is"):
+            write()
+    assert watched.get(REF) == b"before"
+
+
+def test_a_full_disk_here_is_named_and_leaves_no_half_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(REF, b"x" * 1000)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lvbag.store.client.os.fdopen", full)
+    with pytest.raises(DiskFull, match=r"no space left on this machine's disk .*champion\.json"):
+        store.download(REF, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []

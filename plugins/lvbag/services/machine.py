@@ -34,7 +34,12 @@ __all__ = ["Machine", "MachineStatus", "ServiceSpec", "ServiceStatus", "airflow_
 
 Say = Callable[[str], None]
 
-_OWN_STORE_VARIABLES = ("LVBAG_STORE__ENDPOINT", "LVBAG_STORE__ACCESS_KEY", "LVBAG_STORE__SECRET_KEY")
+_OWN_STORE_VARIABLES = (
+    "LVBAG_STORE__ENDPOINT",
+    "LVBAG_STORE__ACCESS_KEY",
+    "LVBAG_STORE__SECRET_KEY",
+    "LVBAG_STORE__DISK",
+)
 _AIRFLOW_NAMES = frozenset({airflow_server.API_SERVER, airflow_server.SCHEDULER, airflow_server.DAG_PROCESSOR})
 
 
@@ -303,7 +308,12 @@ def _base_environment(say: Say) -> dict[str, str]:
 
 
 def _write_embedded_env(home: Home, endpoint: str, secrets: MachineSecrets) -> None:
-    values = (endpoint, secrets.store_access_key.get_secret_value(), secrets.store_secret_key.get_secret_value())
+    values = (
+        endpoint,
+        secrets.store_access_key.get_secret_value(),
+        secrets.store_secret_key.get_secret_value(),
+        str(home.store_data),
+    )
     lines = [f"{name}={value}" for name, value in zip(_OWN_STORE_VARIABLES, values, strict=True)]
     write_private(embedded_env_path(home.root), "\n".join(lines) + "\n")
 

@@ -5,6 +5,7 @@ Polars is imported by `lvbag.store.tables` alone, so that what only needs object
 
 from lvbag.store.client import (
     CorruptObject,
+    DiskFull,
     ObjectInfo,
     ObjectMissing,
     PreconditionFailed,
@@ -20,6 +21,7 @@ from lvbag.store.keys import Bucket, ModelKind, Ref
 __all__ = [
     "Bucket",
     "CorruptObject",
+    "DiskFull",
     "ModelKind",
     "ObjectInfo",
     "ObjectMissing",

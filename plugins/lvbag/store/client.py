@@ -11,10 +11,12 @@ user metadata (S3 semantics: https://docs.aws.amazon.com/AmazonS3/latest/usergui
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -54,6 +56,10 @@ class ObjectMissing(StoreError):
 
 class PreconditionFailed(StoreError):
     """Somebody else wrote the object first; read it again and decide anew."""
+
+
+class DiskFull(StoreError):
+    """A disk of this machine has no room for what was to be written."""
 
 
 class CorruptObject(StoreError):
@@ -186,6 +192,7 @@ class Store:
             "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
             "x-amz-meta-sha256": digest.hexdigest(),
         }
+        self._check_disk(ref)
         with self._errors(ref):
             result = self._client.put_object(
                 self.bucket(ref.bucket),
@@ -208,6 +215,7 @@ class Store:
             return self.put(ref, path.read_bytes(), content_type)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self._check_disk(ref)
         with self._errors(ref):
             result = self._client.fput_object(
                 self.bucket(ref.bucket),
@@ -298,6 +306,7 @@ class Store:
     # -------------------------------------------------------------- wire
 
     def _conditional_put(self, ref: Ref, data: bytes, header: dict[str, str], content_type: str) -> str:
+        self._check_disk(ref)
         with self._errors(ref):
             url = self._client.get_presigned_url("PUT", self.bucket(ref.bucket), ref.key, expires=timedelta(minutes=10))
             md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
@@ -319,6 +328,17 @@ class Store:
             )
         return response.headers.get("ETag", "").strip('"')
 
+    def _check_disk(self, ref: Ref) -> None:
+        """Stop before an embedded store's disk is full; other servers say so themselves."""
+        if self.settings.disk is None:
+            return
+        free_mb = shutil.disk_usage(self.settings.disk).free // 1_000_000
+        if free_mb < self.settings.min_free_mb:
+            raise DiskFull(
+                f"{self.uri(ref)} was not written: the store's disk at {self.settings.disk} has {free_mb} MB left, "
+                f"store.min_free_mb is {self.settings.min_free_mb}; free some space and run the step again"
+            )
+
     @contextmanager
     def _errors(self, ref: Ref) -> Iterator[None]:
         """Turn the client's errors into ours, with the object and the remedy."""
@@ -334,6 +354,13 @@ class Store:
             raise StoreUnavailable(
                 f"the store at {self.settings.endpoint} does not answer ({type(error).__name__} on {self.uri(ref)}); "
                 "start the embedded one with `lvbag up`, or check store.endpoint"
+            ) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFull(
+                f"no space left on this machine's disk ({error.filename or tempfile.gettempdir()}) for {self.uri(ref)}; "
+                "free some and run the step again, or move LVBAG_HOME to a larger disk"
             ) from error
 
     def _translate(self, error: S3Error, ref: Ref) -> StoreError:

@@ -22,7 +22,7 @@ def _watch(event, args):
         host = host.decode(errors="replace")
     if host is None or host == "" or host.startswith(_LOCAL) or host == os.uname().nodename:
         return
-    with open(_FILE, "a", encoding="utf-8") as file:
+    with open(_FILE, "a", encoding="utf-8") as file:  # noqa: PTH123 pathlib is not imported yet when Python starts
         file.write(f"{event} {host} {sys.argv[:3]}\n")
 
 
