@@ -215,3 +215,10 @@ def test_a_card_says_what_how_good_and_how_to_use() -> None:
     finder = model_card(record(3, "a", ModelKind.DETECTOR), None, None)
     assert finder.startswith("# Detector 0003")
     assert "on grey 114" in finder
+
+
+@pytest.mark.parametrize(("top1", "promoted"), [(0.70, False), (0.80, True)])
+def test_the_first_of_two_products_has_to_come_half_way_from_chance(top1: float, promoted: bool) -> None:
+    made = judged(measured(1, top1=top1), None, classes=2)
+    assert made.promoted is promoted
+    assert "0.750 (half-way from chance among 2 products" in rule(made, "first_beats_chance")

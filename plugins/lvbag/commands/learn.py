@@ -24,8 +24,17 @@ def import_export(
     """Check a label export and keep it in the store."""
     from lvbag.labels import import_labels
 
+    from lvbag.orchestrate.names import LABELS_ASSET
+    from lvbag.services.machine import airflow_client
+    from lvbag.settings import home_dir
+
     session = open_session()
-    emit(import_labels(session.store, session.settings, path), as_json)
+    labels = import_labels(session.store, session.settings, path)
+    emit(labels, as_json)
+    if airflow := airflow_client(home_dir()):
+        airflow.emit_asset_event(LABELS_ASSET, {"labels": labels.name})
+        if not as_json:
+            console.print("Airflow was told: lvbag_train_detector starts")
 
 
 def train(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from airflow.sdk import Asset
 
+from lvbag.orchestrate.names import LABELS_ASSET
+
 LISTINGS = Asset(name="listings", uri="s3://lvbag-raw/nights")
 """A night was crawled and something changed: `{"night", "uri", "counts"}`. From lvbag_crawl, starts lvbag_curate."""
 
 DATASET = Asset(name="dataset", uri="s3://lvbag-datasets/nights")
 """A snapshot was made: `{"snapshot", "night", "counts"}`. From lvbag_curate, starts lvbag_train."""
 
-LABELS = Asset(name="labels", uri="s3://lvbag-curated/labels")
+LABELS = Asset(name=LABELS_ASSET, uri="s3://lvbag-curated/labels")
 """A label set was imported: `{"labels"}`. From `lvbag labels import`, starts lvbag_train_detector."""
 
 MODEL = Asset(name="model", uri="s3://lvbag-models/classifier/champion.json")

@@ -146,13 +146,14 @@ def _beats_chance(case: Case) -> RuleResult | None:
     top1 = _share(case.challenger, "top1")
     if top1 is None:
         return _result("first_beats_chance", False, _no_figure("top-1", case.challenger))
-    least = factor / classes
+    least, named = factor / classes, f"gate.chance_factor {factor:g} times chance among {classes} products"
+    if (half_way := (1.0 + 1.0 / classes) / 2.0) < least:  # a factor of 2 would ask two products for more than all
+        least, named = half_way, f"half-way from chance among {classes} products to all right"
     verb = "more than" if top1 > least else "not more than"
     return _result(
         "first_beats_chance",
         top1 > least,
-        f"there is no champion yet: top-1 {top1:.3f} on {case.test_set}, {verb} {least:.3f} "
-        f"(gate.chance_factor {factor:g} times chance among {classes} products)",
+        f"there is no champion yet: top-1 {top1:.3f} on {case.test_set}, {verb} {least:.3f} ({named})",
     )
 
 

@@ -359,8 +359,8 @@ class Store:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise DiskFull(
-                f"no space left on this machine's disk ({error.filename or tempfile.gettempdir()}) for {self.uri(ref)}; "
-                "free some and run the step again, or move LVBAG_HOME to a larger disk"
+                f"no space left on this machine's disk ({error.filename or tempfile.gettempdir()}) for "
+                f"{self.uri(ref)}; free some and run the step again, or move LVBAG_HOME to a larger disk"
             ) from error
 
     def _translate(self, error: S3Error, ref: Ref) -> StoreError:
