@@ -23,7 +23,6 @@ def import_export(
 ) -> None:
     """Check a label export and keep it in the store."""
     from lvbag.labels import import_labels
-
     from lvbag.orchestrate.names import LABELS_ASSET
     from lvbag.services.machine import airflow_client
     from lvbag.settings import home_dir
