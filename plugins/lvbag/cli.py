@@ -58,6 +58,8 @@ def main() -> None:
     logging.basicConfig(
         level=os.environ.get("LVBAG_LOG", "WARNING").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    if "LVBAG_LOG" not in os.environ:
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # every retry would be a warning; the last error says it
     try:
         app()
     except LvbagError as error:

@@ -31,6 +31,12 @@ from lvbag.store import ModelKind, Store, open_store
 
 console = Console(highlight=False)
 
+FIGURES = {
+    ModelKind.CLASSIFIER: ("top1", "top5", "macro_accuracy"),
+    ModelKind.DETECTOR: ("map50", "map50_95", "precision", "recall"),
+}
+"""What is said of a champion, on the test part of the data that it was trained with."""
+
 SHOWN_NIGHTS = 3
 """Columns of the funnel table at the end."""
 
@@ -169,7 +175,7 @@ def _tell_promotions(store: Store, kind: ModelKind) -> None:
     current = champion(store, kind)
     if current is not None:
         record = load_version(store, kind, current.version)
-        figures = "  ".join(f"{name} {value:.3f}" for name, value in sorted(record.metrics.items()))
+        figures = "  ".join(f"{name} {record.metrics[name]:.3f}" for name in FIGURES[kind] if name in record.metrics)
         console.print(f"\n[bold]{kind} champion: version {current.version:04d}[/bold]  ({figures})")
     for event in list_history(store, kind):
         console.print(
