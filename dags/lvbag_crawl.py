@@ -5,8 +5,8 @@ one connection a host, robots.txt, pauses), and closes the night with a manifest
 
 **What it leaves:** listings, fetches and images of the night in the raw bucket (`listings/`, `fetches/`, `images/`) and
 the manifest `nights/night=…/manifest.json`. Then it sends the asset event *listings*, which starts `lvbag_curate`.
-When nothing has changed since the last crawl, `announce` is skipped, `report_quiet_night` writes the night's report,
-and no other DAG starts.
+When nothing has changed since the last crawl, `announce` writes the night's report and is skipped, and no other DAG
+starts.
 
 **By hand:** *Trigger* and name a night. A night that was crawled already is not crawled again (a crawl cannot be
 repeated to the byte) unless *again* is set; shards that stand are reused, so a run that stopped half-way goes on.
@@ -59,9 +59,7 @@ def lvbag_crawl() -> None:
     """Plan, crawl each shard, close the night, announce it."""
 
     shards = plan()
-    closed = close_night(shards, crawl_shard.expand(shard=shards))
-    announce(closed)
-    report_quiet_night(closed)
+    announce(close_night(shards, crawl_shard.expand(shard=shards)))
 
 
 @task
@@ -117,23 +115,18 @@ def close_night(shards: list[str] | None, results: Any) -> dict[str, Any]:
 
 @task(outlets=[LISTINGS])
 def announce(night: dict[str, Any], *, outlet_events: Any = None) -> None:
-    """Send the event that starts curation; skipped when the market is as the last crawl saw it."""
+    """Send the event that starts curation; when the market is as the last crawl saw it, report that and be skipped."""
+    from lvbag import curate
+
     if not night["changed"]:
+        store, settings = context.open_store()
+        report = curate.report_night(
+            store, settings, parse_night(night["night"])
+        )  # curation, which does it, never runs
+        log.info("report %s: %s", report.uri, report.funnel)
         raise AirflowSkipException(f"nothing changed in night {night['night']}: no curation, no training")
     counts = {name: night[name] for name in ("listings", "images_new", "images_unchanged", "refused")}
     outlet_events[LISTINGS].extra = {"night": night["night"], "uri": night["uri"], "counts": counts}
-
-
-@task
-def report_quiet_night(night: dict[str, Any]) -> None:
-    """The report of a night on which nothing changed; that of any other night is written when it is curated."""
-    from lvbag import curate
-
-    if night["changed"]:
-        raise AirflowSkipException(f"night {night['night']} brought something new: lvbag_curate reports it")
-    store, settings = context.open_store()
-    report = curate.report_night(store, settings, parse_night(night["night"]))
-    log.info("report %s: %s", report.uri, report.funnel)
 
 
 lvbag_crawl()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from lvbag.errors import LvbagError
-from lvbag.services.airflow_client import AirflowClient, Run
+from lvbag.services.airflow_client import AirflowClient, Run, TaskState
 
 POLL_S = 1.0
 APPEAR_S = 120.0
@@ -51,8 +51,12 @@ class _Watch:
                 self.states[key] = task.state
                 self._line(key, f"{name:<28} {task.state}")
             elif task.state == "running" and time.monotonic() - self.spoke[key] > QUIET_S:
-                last = self.client.log_tail(self.dag_id, self.run_id, task, lines=1).strip()
-                self._line(key, f"{name:<28} {last[:90]}")
+                self._line(key, f"{name:<28} {self._newest_line(task)}")
+
+    def _newest_line(self, task: TaskState) -> str:
+        """What the task logged last; Airflow's own marks begin with `::`."""
+        lines = self.client.log_tail(self.dag_id, self.run_id, task, lines=5).splitlines()
+        return next((line.strip()[:90] for line in reversed(lines) if line.strip() and line[:2] != "::"), "")
 
     def _line(self, key: tuple[str, int], text: str) -> None:
         self.spoke[key] = time.monotonic()
