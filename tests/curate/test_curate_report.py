@@ -53,6 +53,7 @@ def test_the_funnel_adds_up_from_listings_to_splits(store: Store, settings: Sett
     assert list(result.funnel) == list(load_funnel(store, NIGHT))
     assert result.funnel == {
         "listings found": 15,
+        "listings refused: sold_out": 1,
         "listings kept": 14,
         "images found": 29,
         "images fetched": 27,
@@ -130,3 +131,14 @@ def test_a_quarantined_night_says_why(store: Store, settings: Settings) -> None:
 def test_a_night_without_report_is_an_error_that_says_what_to_do(store: Store) -> None:
     with pytest.raises(CurateError, match=r"has no report .*; curate this night first"):
         load_funnel(store, NIGHT)
+
+
+def test_a_night_on_which_nothing_changed_says_so(store: Store, settings: Settings) -> None:
+    shop = Shop(store, NIGHT)
+    shop.listing("same", [jpeg(photo(1))], style_code="M40156", verdict="unchanged")
+    shop.close()
+    result = report_night(store, small(settings), NIGHT)
+    assert result.funnel["images unchanged"] == 1
+    page = store.get(keys.night_report(NIGHT)).decode()
+    assert "Nothing changed, so there was nothing to curate." in page
+    assert "Not done" not in page

@@ -78,8 +78,10 @@ def read_night(store: Store, night: dt.date) -> NightTables:
 
 def count_funnel(tables: NightTables) -> dict[str, int]:
     """The ordered counts of a night, by names that people read; a pure function."""
-    funnel = {
-        "listings found": tables.listings.height,
+    funnel = {"listings found": tables.listings.height}
+    for rule, count in count_refused(tables.listings).items():
+        funnel[f"listings refused: {rule}"] = count
+    funnel |= {
         "listings kept": count_kept(tables.listings),
         "images found": tables.fetches.height,
         "images fetched": count_kept(tables.fetches),

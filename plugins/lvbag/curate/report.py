@@ -17,7 +17,7 @@ from PIL import Image
 from lvbag.curate.errors import CurateError
 from lvbag.curate.funnel import STEPS, NightTables, count_funnel, read_night
 from lvbag.curate.page import Example, NightPage, ProductLine, Refusal, render
-from lvbag.curate.reasons import REFUSED, rule_of
+from lvbag.curate.reasons import REFUSED, count_kept, rule_of
 from lvbag.curate.results import ReportResult
 from lvbag.curate.splits import SPLITS
 from lvbag.images import ImageRefused, decode
@@ -86,6 +86,10 @@ def _notes(tables: NightTables) -> tuple[str, ...]:
     notes = []
     if not tables.fetches.height:
         notes.append("The crawl of this night fetched no picture.")
+    if not tables.steps and tables.snapshot is None:
+        quiet = count_kept(tables.fetches) == 0
+        notes.append("Nothing changed, so there was nothing to curate." if quiet else "Not curated yet.")
+        return tuple(notes)
     missing = [title for name, title in STEPS.items() if name not in tables.steps]
     if missing:
         notes.append(f"Not done: {', '.join(missing)}.")
