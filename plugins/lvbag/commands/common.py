@@ -1,4 +1,4 @@
-"""What several commands share: settings and store in one step, nights, JSON lines, tables."""
+"""What several commands share: settings and store in one step, nights, results as lines or JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from lvbag.nights import NightError, parse_night, today
 from lvbag.settings import Settings, load_settings
 from lvbag.store import Store, open_store
-
-console = Console(highlight=False)
+from lvbag.terminal import console
 
 
 @dataclass(frozen=True)
@@ -54,25 +51,3 @@ def emit(value: Any, as_json: bool) -> None:
         return
     for name, item in row.items():
         console.print(f"  [dim]{name}[/dim]  {item}")
-
-
-def funnel_table(title: str, funnels: Mapping[str, Mapping[str, int]]) -> Table:
-    """The funnels of some nights side by side: a row a step, a column a night."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("step")
-    for night in funnels:
-        table.add_column(night, justify="right")
-    steps = list(dict.fromkeys(step for funnel in funnels.values() for step in funnel))
-    for step in _in_order(steps, list(funnels.values())):
-        table.add_row(step, *(_count(funnel.get(step)) for funnel in funnels.values()))
-    return table
-
-
-def _in_order(steps: list[str], funnels: list[Mapping[str, int]]) -> list[str]:
-    """Steps that only later nights have stand where those nights have them."""
-    place = {step: max(list(funnel).index(step) for funnel in funnels if step in funnel) for step in steps}
-    return sorted(steps, key=lambda step: (place[step], steps.index(step)))
-
-
-def _count(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"

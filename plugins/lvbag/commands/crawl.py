@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from lvbag.commands.common import console, emit, night_value, open_session
+from lvbag.commands.common import emit, night_value, open_session
+from lvbag.terminal import console
 
 crawl_app = typer.Typer(help="Crawl listings and pictures.", no_args_is_help=True)
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lvbag.commands.common import Session, console, open_session
+from lvbag.commands.common import Session, open_session
 from lvbag.errors import LvbagError
 from lvbag.store import Bucket, ObjectMissing
 from lvbag.store import keys as object_keys
+from lvbag.terminal import console
 
 dataset_app = typer.Typer(help="Look at the snapshots.", no_args_is_help=True)
 

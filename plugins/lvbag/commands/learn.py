@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from lvbag.commands.common import Session, console, emit, open_session
+from lvbag.commands.common import Session, emit, open_session
 from lvbag.errors import LvbagError
 from lvbag.store import ModelKind
+from lvbag.terminal import console
 
 labels_app = typer.Typer(help="Import what people labelled.", no_args_is_help=True)
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from rich.table import Table
 
-from lvbag.commands.common import console
 from lvbag.settings import PREFIX, Settings, SourceSettings, load_settings
+from lvbag.terminal import console
 
 _INTRODUCTION = """# Settings
 

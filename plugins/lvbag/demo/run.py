@@ -13,9 +13,6 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from lvbag.commands.common import funnel_table
 from lvbag.curate import load_funnel, newest_snapshot
 from lvbag.demo.configuration import write_configuration
 from lvbag.demo.nights import DemoNight, finished_nights, nights_to_run, remember_night
@@ -28,8 +25,7 @@ from lvbag.services.ports import free_port
 from lvbag.services.processes import ServiceSpec
 from lvbag.settings import load_settings
 from lvbag.store import ModelKind, Store, open_store
-
-console = Console(highlight=False)
+from lvbag.terminal import console, funnel_table
 
 FIGURES = {
     ModelKind.CLASSIFIER: ("top1", "top5", "macro_accuracy"),
