@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvbag.catalog import Catalog, CatalogError, load_catalog
-from lvbag.commands.common import console, open_session
+from lvbag.commands.common import open_session
 from lvbag.settings import config_dir
+from lvbag.terminal import console
 
 if TYPE_CHECKING:
     from lvbag.infer.use import PhotoAnswer

@@ -11,13 +11,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lvbag.commands.common import console, open_session
+from lvbag.commands.common import open_session
 from lvbag.registry import RegistryError, champion, list_history, list_versions, load_version
 from lvbag.registry import rollback as roll_back
 from lvbag.registry.gate import PRIMARY_METRIC
 from lvbag.registry.records import Champion, Event, VersionRecord
 from lvbag.store import ModelKind, Store
 from lvbag.store.keys import version_name
+from lvbag.terminal import console
 
 registry_app = typer.Typer(help="Versions of the models, the champion and its history.", no_args_is_help=True)
 
