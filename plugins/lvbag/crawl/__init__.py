@@ -6,8 +6,9 @@ that naming this package costs nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.crawl.close import close_night
@@ -44,8 +45,4 @@ __all__ = [
     "plan_night",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(__name__, _HOMES)

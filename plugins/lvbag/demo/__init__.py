@@ -9,8 +9,9 @@ The names below load their modules on first use, so that importing this package 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.demo.labels import write_labels
@@ -27,8 +28,4 @@ _HOMES = {
     "write_labels": "labels",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"lvbag.demo.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(__name__, _HOMES)

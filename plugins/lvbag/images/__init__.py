@@ -6,8 +6,9 @@ becomes an attribute of its package and would hide a function of the same name.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.images.decoding import Header, ImageRefused, check_header, decode
@@ -39,8 +40,4 @@ __all__ = [
     "square",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(__name__, _HOMES)

@@ -10,8 +10,9 @@ Importing this package costs nothing: onnxruntime is loaded when a model is open
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.infer.classifier import Classifier, open_classifier
@@ -29,8 +30,4 @@ _HOMES = {
 
 __all__ = ["Classifier", "Detection", "Detector", "ModelError", "open_classifier", "open_detector"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(__name__, _HOMES)

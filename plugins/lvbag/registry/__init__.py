@@ -7,8 +7,9 @@ this package for nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.registry.cards import model_card
@@ -56,8 +57,4 @@ _HOME = {
     "verify_model": "files",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_exports(__name__, _HOME)
