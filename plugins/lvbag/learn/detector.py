@@ -1,25 +1,16 @@
-"""Train and measure detectors: who owns which number, what stands already; the work is done by `run_…` processes."""
+"""Train and measure detectors; the work is done by `run_…` processes."""
 
 from __future__ import annotations
 
-import logging
-import os
-import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from lvbag.learn.evaluating import evaluate
-from lvbag.learn.jobs import DetectorJob, digest, public_settings
-from lvbag.learn.launch import run_job
+from lvbag.learn.jobs import digest
 from lvbag.learn.recipes import load_detector_recipe, recipe_digest
 from lvbag.learn.results import EvaluationResult, TrainingResult
-from lvbag.registry import champion, reserve_version
+from lvbag.learn.training import Training, train
 from lvbag.settings import Settings
-from lvbag.store import ModelKind, Store, keys
-
-log = logging.getLogger(__name__)
-
-KIND = ModelKind.DETECTOR
+from lvbag.store import ModelKind, Store
 
 
 def train_detector(store: Store, settings: Settings, label_set: str, recipe: str, seed: int = 0) -> TrainingResult:
@@ -28,35 +19,9 @@ def train_detector(store: Store, settings: Settings, label_set: str, recipe: str
     The same label set, recipe and seed own the same version number, whoever asks how often. Raises `RecipeError`, and
     `LearnError` when the training fails.
     """
-    started = time.monotonic()
     plan = load_detector_recipe(recipe)
-    training_key = digest("detector", label_set, recipe_digest(plan), seed)
-    version = reserve_version(store, KIND, training_key)
-    if store.exists(keys.version_file(KIND, version, "config.json")):
-        log.info("train.reused kind=%s version=%d labels=%s recipe=%s", KIND, version, label_set, recipe)
-        return TrainingResult(version, True, time.monotonic() - started)
-    alias = champion(store, KIND)
-
-    def make(folder: Path, cache: Path) -> DetectorJob:
-        return DetectorJob(
-            folder=folder,
-            cache=cache,
-            parent_process=os.getpid(),
-            settings=public_settings(settings),
-            data=label_set,
-            recipe_name=recipe,
-            recipe_sha256=recipe_digest(plan),
-            recipe=plan,
-            seed=seed,
-            version=version,
-            training_key=training_key,
-            parent=alias.version if alias else None,
-        )
-
-    run_job("lvbag.learn.run_detector", settings, make)
-    seconds = time.monotonic() - started
-    log.info("train.done kind=%s version=%d labels=%s recipe=%s s=%.1f", KIND, version, label_set, recipe, seconds)
-    return TrainingResult(version, False, seconds)
+    key = digest("detector", label_set, recipe_digest(plan), seed)
+    return train(store, settings, Training(ModelKind.DETECTOR, label_set, recipe, plan, seed, key))
 
 
 def evaluate_detectors(
@@ -66,4 +31,4 @@ def evaluate_detectors(
 
     The same label set, champion and challengers are measured once. Raises `LearnError` when it fails.
     """
-    return evaluate(store, settings, KIND, label_set, tuple(challengers))
+    return evaluate(store, settings, ModelKind.DETECTOR, label_set, tuple(challengers))

@@ -10,7 +10,7 @@ from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import EvaluationJob, digest, public_settings
 from lvbag.learn.launch import run_job
 from lvbag.learn.results import EvaluationResult
-from lvbag.registry import champion
+from lvbag.registry import champion, list_history, load_evaluation
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store, keys
 
@@ -32,6 +32,9 @@ def evaluate(
     others = tuple(sorted({number for number in challengers if number != best}))
     if best is None and not others:
         raise LearnError(f"there is no {kind} to measure on {data}: no champion, and no challenger was named")
+    if decided := _decided_before(store, kind, data, best, frozenset(challengers)):
+        log.info("evaluate.decided kind=%s data=%s key=%s", kind, data, decided.key)
+        return decided
     key = digest(str(kind), data, best, others)
     if store.exists(keys.evaluation(kind, key)):
         log.info("evaluate.reused kind=%s data=%s key=%s", kind, data, key)
@@ -53,3 +56,20 @@ def evaluate(
     run_job(MODULES[kind], settings, make)
     log.info("evaluate.done kind=%s data=%s key=%s champion=%s challengers=%s", kind, data, key, best, others)
     return EvaluationResult(key, best, others)
+
+
+def _decided_before(
+    store: Store, kind: ModelKind, data: str, best: int | None, named: frozenset[int]
+) -> EvaluationResult | None:
+    """The evaluation of the same challengers that made one of them champion: a run that is repeated finds its own."""
+    if best not in named:
+        return None
+    for event in reversed(list_history(store, kind)):
+        if event.version != best or event.event != "promoted" or event.decision is None:
+            continue
+        evaluation = load_evaluation(store, kind, event.decision.evaluation)
+        before = evaluation.champion.version if evaluation.champion else None
+        measured = {challenger.version for challenger in evaluation.challengers}
+        if evaluation.data == data and measured == named - {before}:
+            return EvaluationResult(evaluation.key, before, tuple(sorted(measured)))
+    return None

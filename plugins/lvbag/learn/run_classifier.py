@@ -6,7 +6,6 @@ schedules are timm's (Wightman, https://github.com/huggingface/pytorch-image-mod
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 import time
@@ -27,10 +26,11 @@ from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler import Scheduler
 from torch import Tensor, nn
 
-from lvbag import __version__, schemas
+from lvbag import schemas
 from lvbag.learn import child, figures
 from lvbag.learn.augmenting import augment
 from lvbag.learn.data import Snapshot, read_snapshot
+from lvbag.learn.describing import describe
 from lvbag.learn.devices import choose_device
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import ClassifierJob, JobResult
@@ -38,7 +38,7 @@ from lvbag.learn.recipes import ClassifierRecipe
 from lvbag.learn.scores import Answers, answers, confusion
 from lvbag.learn.scores import figures as score_figures
 from lvbag.registry import model_card, publish_version
-from lvbag.registry.records import ModelSpec, VersionRecord
+from lvbag.registry.records import ModelSpec
 from lvbag.store import ModelKind, open_store
 from lvbag.store.tables import check_schema, parquet_bytes
 
@@ -98,7 +98,7 @@ def work(job: ClassifierJob) -> JobResult:
         std=std,
         classes=snapshot.products,
     )
-    record = describe(job, spec, metrics, detectors(snapshot))
+    record = describe(ModelKind.CLASSIFIER, job, spec, metrics, detectors(snapshot))
     (folder / "metrics.json").write_text(
         json.dumps({"metrics": metrics, "curve": curve.__dict__}, indent=2) + "\n", encoding="utf-8"
     )
@@ -326,25 +326,6 @@ def write_predictions(path: Path, snapshot: Snapshot, test: Answers) -> None:
 def detectors(snapshot: Snapshot) -> str:
     """The detector versions that cropped the snapshot, joined by "+"."""
     return "+".join(sorted(set(snapshot.rows["detector"])))
-
-
-def describe(job: ClassifierJob, spec: ModelSpec, metrics: dict[str, float], detector: str) -> VersionRecord:
-    """The version's record; the registry adds the digests of the files."""
-    return VersionRecord(
-        kind=ModelKind.CLASSIFIER,
-        version=job.version,
-        created_at=dt.datetime.now(dt.UTC),
-        data=job.data,
-        recipe=job.recipe_name,
-        recipe_sha256=job.recipe_sha256,
-        seed=job.seed,
-        training_key=job.training_key,
-        parent=job.parent,
-        detector=detector,
-        code_version=__version__,
-        model=spec,
-        metrics=metrics,
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ that curation detects with, not on the network in memory.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import logging
 import math
@@ -27,8 +26,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import LOGGER, SETTINGS, USER_CONFIG_DIR
 
-from lvbag import __version__
 from lvbag.learn import child, figures
+from lvbag.learn.describing import describe
 from lvbag.learn.detector_data import PARTS, Labels, open_labels
 from lvbag.learn.detector_scoring import measure_detector
 from lvbag.learn.devices import choose_device
@@ -37,7 +36,7 @@ from lvbag.learn.jobs import DetectorJob, JobResult
 from lvbag.learn.recipes import DetectorRecipe
 from lvbag.learn.yolo_folder import put_fonts, write_architecture, write_data
 from lvbag.registry import model_card, publish_version
-from lvbag.registry.records import ModelSpec, VersionRecord
+from lvbag.registry.records import ModelSpec
 from lvbag.store import ModelKind, open_store
 
 TRACKERS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
@@ -79,12 +78,15 @@ def work(job: DetectorJob) -> JobResult:
             {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
         )
         export_onnx(model, job.recipe.image_side_px, scratch, folder / "model.onnx")
-        record = describe(job, labels, {})
+        spec = ModelSpec(
+            architecture=job.recipe.model, image_side_px=job.recipe.image_side_px, classes=labels.index.classes
+        )
+        record = describe(ModelKind.DETECTOR, job, spec, {}, None)
         metrics = measure_detector(folder / "model.onnx", record, settings.detector, labels, "test")
         val = measure_detector(folder / "model.onnx", record, settings.detector, labels, "val")
         metrics |= {"val_map50": val["map50"], "val_map50_95": val["map50_95"]}
         metrics |= {"train_images": float(len(labels.part("train"))), "train_seconds": round(seconds, 1)}
-        record = describe(job, labels, metrics)
+        record = describe(ModelKind.DETECTOR, job, spec, metrics, None)
     if losses:
         figures.draw_curve(folder / "curve.png", losses, [])
     text = json.dumps({"metrics": metrics, "curve": {"loss": losses}}, indent=2)
@@ -226,27 +228,6 @@ def export_onnx(model: Any, side_px: int, scratch: Path, path: Path) -> None:
     difference = float((np.abs(answer - wanted) / scale).max())
     if not difference <= ONNX_TOLERANCE:
         raise LearnError(f"the exported detector differs from the trained one by {difference:.2g}")
-
-
-def describe(job: DetectorJob, labels: Labels, metrics: dict[str, float]) -> VersionRecord:
-    """The version's record; the registry adds the digests of the files."""
-    return VersionRecord(
-        kind=ModelKind.DETECTOR,
-        version=job.version,
-        created_at=dt.datetime.now(dt.UTC),
-        data=job.data,
-        recipe=job.recipe_name,
-        recipe_sha256=job.recipe_sha256,
-        seed=job.seed,
-        training_key=job.training_key,
-        parent=job.parent,
-        detector=None,
-        code_version=__version__,
-        model=ModelSpec(
-            architecture=job.recipe.model, image_side_px=job.recipe.image_side_px, classes=labels.index.classes
-        ),
-        metrics=metrics,
-    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""One training, of a classifier or a detector: who owns which version number, and whether it stands already."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lvbag.learn.jobs import ClassifierJob, DetectorJob, public_settings
+from lvbag.learn.launch import run_job
+from lvbag.learn.recipes import ClassifierRecipe, DetectorRecipe, recipe_digest
+from lvbag.learn.results import TrainingResult
+from lvbag.registry import champion, reserve_version
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store, keys
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train: on which data (snapshot or label set), by which recipe, under which key."""
+
+    kind: ModelKind
+    data: str
+    recipe_name: str
+    recipe: ClassifierRecipe | DetectorRecipe
+    seed: int
+    training_key: str
+
+
+def train(store: Store, settings: Settings, training: Training) -> TrainingResult:
+    """Run the training in a process of its own and publish the version, unless the same training stands already."""
+    started = time.monotonic()
+    version = reserve_version(store, training.kind, training.training_key)
+    named = f"kind={training.kind} version={version} data={training.data} recipe={training.recipe_name}"
+    if store.exists(keys.version_file(training.kind, version, "config.json")):
+        log.info("train.reused %s", named)
+        return TrainingResult(version, True, time.monotonic() - started)
+    alias = champion(store, training.kind)
+
+    def make(folder: Path, cache: Path) -> ClassifierJob | DetectorJob:
+        model = ClassifierJob if training.kind is ModelKind.CLASSIFIER else DetectorJob
+        return model.model_validate(
+            {
+                "folder": folder,
+                "cache": cache,
+                "parent_process": os.getpid(),
+                "settings": public_settings(settings),
+                "data": training.data,
+                "recipe_name": training.recipe_name,
+                "recipe_sha256": recipe_digest(training.recipe),
+                "recipe": training.recipe,
+                "seed": training.seed,
+                "version": version,
+                "training_key": training.training_key,
+                "parent": alias.version if alias else None,
+            }
+        )
+
+    run_job(f"lvbag.learn.run_{training.kind}", settings, make)
+    seconds = time.monotonic() - started
+    log.info("train.done %s s=%.1f", named, seconds)
+    return TrainingResult(version, False, seconds)
