@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from PIL import Image, ImageDraw
@@ -16,6 +17,8 @@ from lvbag.demo.configuration import write_configuration
 from lvbag.demo.market import Market
 from lvbag.demo.server import MarketServer
 from lvbag.errors import LvbagError
+from lvbag.services import machine
+from lvbag.services.airflow_client import AirflowClient
 from lvbag.settings import Settings
 from lvbag.store import Store
 
@@ -100,3 +103,24 @@ def test_a_night_that_is_no_day_is_refused(lvbag: Run) -> None:
     result = CliRunner().invoke(app, ["crawl", "run", "--night", "yesterday"])
     assert result.exit_code == 2
     assert "YYYY-MM-DD" in result.output
+
+
+def test_importing_labels_tells_airflow_when_it_is_up(
+    lvbag: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = tmp_path / "export"
+    (export / "obj_train_data").mkdir(parents=True)
+    (export / "obj.names").write_text("BigBag\n")
+    (export / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n")
+    (export / "train.txt").write_text("data/obj_train_data/a.jpg\n")
+    (export / "obj_train_data" / "a.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+    Image.new("RGB", (200, 160), "brown").save(export / "obj_train_data" / "a.jpg")
+    airflow = create_autospec(AirflowClient, instance=True)
+    monkeypatch.setattr(machine, "airflow_client", lambda home: airflow)
+
+    (imported,) = rows(lvbag("labels", "import", str(export), "--json"))
+
+    assert (imported["images"], imported["boxes"]) == (1, 1)
+    airflow.emit_asset_event.assert_called_once_with("labels", {"labels": imported["name"]})
+    monkeypatch.setattr(machine, "airflow_client", lambda home: None)
+    assert "Airflow was told" not in lvbag("labels", "import", str(export))
