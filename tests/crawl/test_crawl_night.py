@@ -250,6 +250,18 @@ def test_the_same_picture_twice_is_asked_for_once_and_the_same_listing_twice_is_
     assert listings(store).select("source", "listing_id").is_duplicated().sum() == 0
 
 
+def test_a_listing_that_two_shards_find_is_asked_for_once_a_night(shop, store, night_settings, catalog) -> None:
+    fill(shop)
+    shop.queries["m40156"] = ["/item/0"]  # the search for another product shows it, too
+    _, shards, _ = crawl(store, night_settings, catalog)
+    assert [(shard.listings, shard.kept) for shard in shards] == [(3, 6), (0, 0)]
+    assert (shop.paths().count("/item/0"), shop.paths().count("/img/0-0.png")) == (1, 1)
+    before = digests(store)
+    _, again, _ = crawl(store, night_settings, catalog)
+    assert all(shard.reused for shard in again)
+    assert digests(store) == before
+
+
 def test_a_spent_budget_is_recorded_in_the_rows(shop, store, night_settings, catalog) -> None:
     fill(shop)
     short = night_settings.crawl.model_copy(update={"max_requests": 12})  # six a shard

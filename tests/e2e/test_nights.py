@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,8 +113,8 @@ def test_a_night_on_which_nothing_changed_downloads_nothing_and_trains_nobody(de
     night = finished_nights(home)[-1]
     assert len(finished_nights(home)) == 3
     manifest = again.store.get_json(keys.night_manifest(night))
-    assert manifest["counts"]["images_new"] == 0
-    assert manifest["counts"]["images_unchanged"] > 500
+    assert manifest["images_new"] == 0
+    assert manifest["images_unchanged"] > 500
     assert runs(again) == before, "the DAGs after an unchanged crawl do not even start"
     assert {item.ref.key.split("/")[0] for item in again.store.list_objects(Bucket.DATASETS)} == snapshots
     assert load_funnel(again.store, night), "the quiet night has a report, too"
@@ -143,6 +145,14 @@ def test_a_challenger_without_training_is_refused_with_the_numbers(demo: Demo) -
     assert load_version(demo.store, CLASSIFIER, event.version).recipe == "demo_untrained"
     sentences = " ".join(rule.sentence for rule in event.decision.rules)
     assert "top-1" in sentences
+
+
+def test_the_guard_of_the_next_test_sees_who_reaches_out(home: Path, tmp_path: Path) -> None:
+    connect = "sys.audit('socket.connect', None, ('{}', 80))"  # the event alone: nothing is sent
+    code = f"import sys; {connect.format('192.0.2.1')}; {connect.format('127.0.0.1')}"
+    environment = {**os.environ, "GUARD_FILE_OF_TESTS": str(tmp_path / "reached.txt")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert (tmp_path / "reached.txt").read_text(encoding="utf-8").split()[:2] == ["socket.connect", "192.0.2.1"]
 
 
 def test_nothing_reached_for_anything_but_this_machine(demo: Demo, home: Path) -> None:

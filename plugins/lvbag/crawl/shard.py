@@ -20,10 +20,10 @@ from lvbag.crawl.listing import ShardRun
 from lvbag.crawl.memory import open_memory
 from lvbag.crawl.plan import PlannedShard, load_plan, require_contact
 from lvbag.crawl.results import ShardResult
-from lvbag.crawl.rows import count, fetches_frame, is_failed_search, listings_frame
+from lvbag.crawl.rows import KEPT, count, fetches_frame, is_failed_search, listings_frame
 from lvbag.crawl.sources import Page, SearchPage, open_source
 from lvbag.settings import Settings, SourceSettings
-from lvbag.store import ObjectMissing, Store, keys
+from lvbag.store import Bucket, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def crawl_shard(  # noqa: PLR0917 - the one signature that DAGs and the command 
             fetcher=fetcher,
             memory=open_memory(store, planned.source, night),
         )
-        _crawl(run, planned, source)
+        _crawl(run, planned, source, taken_elsewhere(store, night, planned))
     listings, fetches = listings_frame(run.listings), fetches_frame(run.fetches)
     write_table(store, keys.listings(night, planned.source, shard), listings, schemas.LISTINGS)
     write_table(store, keys.fetches(night, planned.source, shard), fetches, schemas.FETCHES)
@@ -92,8 +92,20 @@ def only_failed_searches(listings: pl.DataFrame) -> bool:
     return listings.height > 0 and listings.filter(~is_failed_search()).is_empty()
 
 
-def _crawl(run: ShardRun, planned: PlannedShard, source: SourceSettings) -> None:
-    found: set[str] = set()
+def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[str]:
+    """Item pages that other shards of this night and source have kept: nobody is asked for them twice a night."""
+    own = keys.listings(night, planned.source, planned.name)
+    prefix = f"{own.key.rsplit('/', 1)[0]}/"
+    taken: set[str] = set()
+    for item in store.list_objects(Bucket.RAW, prefix):
+        if item.ref != own:
+            rows = read_table(store, item.ref, schemas.LISTINGS)
+            taken |= set(rows.filter(pl.col("verdict") == KEPT)["url"])
+    return taken
+
+
+def _crawl(run: ShardRun, planned: PlannedShard, source: SourceSettings, taken: set[str]) -> None:
+    found = set(taken)
     for code in planned.products:
         product = run.catalog.get(code)
         if product is None:
