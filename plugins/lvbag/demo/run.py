@@ -174,11 +174,9 @@ def _tell_promotions(store: Store, kind: ModelKind) -> None:
         figures = "  ".join(f"{name} {record.metrics[name]:.3f}" for name in FIGURES[kind] if name in record.metrics)
         console.print(f"\n[bold]{kind} champion: version {current.version:04d}[/bold]  ({figures})")
     for event in list_history(store, kind):
-        console.print(
-            f"  {event.at:%Y-%m-%d %H:%M} version {event.version:04d} {event.event}: {event.why}", markup=False
-        )
+        _say(f"  version {event.version:04d} {event.event}" + ("" if event.decision else f": {event.why}"))
         for rule in event.decision.rules if event.decision else ():
-            console.print(f"      {'ok' if rule.passed else 'NO'}  {rule.rule}: {rule.sentence}", markup=False)
+            _say(f"      {'ok' if rule.passed else 'NO'}  {rule.rule}: {rule.sentence}")
 
 
 def _say(text: str) -> None:
