@@ -105,7 +105,7 @@ def render(page: NightPage) -> str:
 def _funnel(funnel: Mapping[str, int]) -> str:
     largest = max([*funnel.values(), 1])
     rows = [
-        f'<tr{" class=less" if name.startswith("refused") else ""}><td>{escape(name)}</td><td class="n">{count:,}</td>'
+        f'<tr{" class=less" if "refused" in name else ""}><td>{escape(name)}</td><td class="n">{count:,}</td>'
         f'<td class="b">{_bar(count / largest)}</td></tr>'
         for name, count in funnel.items()
     ]

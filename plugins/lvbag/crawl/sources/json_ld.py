@@ -79,5 +79,5 @@ def _loads(content: str) -> Any:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}"
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
