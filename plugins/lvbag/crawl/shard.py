@@ -106,7 +106,7 @@ def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[
 
 def _crawl(run: ShardRun, planned: PlannedShard, source: SourceSettings, taken: set[str]) -> None:
     found = set(taken)
-    for code in planned.products:
+    for number, code in enumerate(planned.products, 1):
         product = run.catalog.get(code)
         if product is None:
             log.warning("crawl.shard product left the catalog shard=%s style_code=%s", run.shard, code)
@@ -117,6 +117,10 @@ def _crawl(run: ShardRun, planned: PlannedShard, source: SourceSettings, taken: 
                     if url not in found:
                         found.add(url)
                         run.take_listing(url, code)
+        log.info(
+            "crawl.product done shard=%s style_code=%s product=%d/%d listings=%d requests=%d",
+            *(run.shard, code, number, len(planned.products), len(run.listings), run.fetcher.requests),
+        )
 
 
 def _search(run: ShardRun, source: SourceSettings, query: str, code: str) -> Iterator[SearchPage]:
