@@ -5,22 +5,30 @@ One machine for all tests of this file; they run in the order in which they stan
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import Depends, FastAPI
 
 from lvbag.curate import load_funnel
 from lvbag.demo.nights import finished_nights
 from lvbag.demo.run import Demo, run_demo
 from lvbag.registry import champion, list_history, list_versions, load_version
 from lvbag.services.machine import down
+from lvbag.services.ports import free_port
 from lvbag.store import Bucket, ModelKind, Store, keys
+from lvbag.web.pages import create_app
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +126,40 @@ def test_a_night_on_which_nothing_changed_downloads_nothing_and_trains_nobody(de
     assert runs(again) == before, "the DAGs after an unchanged crawl do not even start"
     assert {item.ref.key.split("/")[0] for item in again.store.list_objects(Bucket.DATASETS)} == snapshots
     assert load_funnel(again.store, night), "the quiet night has a report, too"
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")
+def test_report_and_data_docs_open_in_a_browser(demo: Demo, home: Path, tmp_path: Path) -> None:
+    night = finished_nights(home)[0].isoformat()
+    with serving(create_app(lambda: demo.store, Depends(lambda: None))) as address:
+        assert night in browse(f"{address}/", tmp_path)
+        report = browse(f"{address}/reports/nights/{night}/index.html", tmp_path)
+        assert "What was refused, and why" in report
+        assert "data:image/jpeg" in report, "examples of what was refused"
+        docs = browse(f"{address}/reports/data-docs/night={night}/index.html", tmp_path)
+        assert "night-images" in docs or "images" in docs
+    assert "<script" not in report + docs
+
+
+def browse(url: str, folder: Path) -> str:
+    """The page as Chromium has it after loading."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'chromium'}", "--dump-dom"]
+    done = subprocess.run(["chromium", *flags, url], capture_output=True, text=True, timeout=90, check=True)
+    return done.stdout
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app on a free port of 127.0.0.1."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.config.port}"
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.mark.parametrize("dag_id", ["lvbag_crawl", "lvbag_curate", "lvbag_train", "lvbag_train_detector"])
