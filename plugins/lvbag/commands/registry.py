@@ -64,7 +64,7 @@ def history(kind: Kind = ModelKind.CLASSIFIER, as_json: AsJson = False) -> None:
         for event in events:
             typer.echo(json.dumps(event.model_dump(mode="json"), ensure_ascii=False))
     else:
-        console.print(_history_table(kind, events))
+        _print_history(events)
 
 
 @registry_app.command("rollback")
@@ -139,22 +139,18 @@ def _details_table(record: VersionRecord) -> Table:
     return table
 
 
-def _history_table(kind: ModelKind, events: list[Event]) -> Table:
-    table = Table(title=f"What became of each {kind}", title_justify="left")
-    for name in ("when", "event", "version", "before", "by", "why"):
-        table.add_column(name)
+def _print_history(events: list[Event]) -> None:
+    """One line an event and its reason below it: reasons are sentences, too long for a table's column."""
     for event in events:
-        table.add_row(
-            _time(event.at),
-            event.event.replace("_", " "),
-            version_name(event.version),
-            version_name(event.previous) if event.previous is not None else "none",
-            escape(event.by),
-            escape(event.why),
+        before = version_name(event.previous) if event.previous is not None else "none"
+        console.print(
+            f"{_time(event.at)}  {event.event.replace('_', ' '):<11} {version_name(event.version)}   champion before: {before}   "
+            f"by {escape(event.by)}",
+            soft_wrap=True,
         )
+        console.print(f"    {escape(event.why)}", style="dim", soft_wrap=True)
     if not events:
-        table.caption = "nothing yet"
-    return table
+        console.print("nothing yet")
 
 
 def _time(at: dt.datetime) -> str:
