@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,7 @@ def train(
     from lvbag import learn
     from lvbag.curate import newest_snapshot
 
+    _show_progress(as_json)
     session = open_session()
     store, settings = session.store, session.settings
     snapshot = newest_snapshot(store)
@@ -75,6 +77,7 @@ def train_detector(
     from lvbag import learn
     from lvbag.labels import newest_labels
 
+    _show_progress(as_json)
     session = open_session()
     store, settings = session.store, session.settings
     name = labels or newest_labels(store)
@@ -84,6 +87,12 @@ def train_detector(
     emit(result, as_json)
     evaluation = learn.evaluate_detectors(store, settings, name, (result.version,))
     _judge_and_promote(session, ModelKind.DETECTOR, evaluation.key, as_json)
+
+
+def _show_progress(as_json: bool) -> None:
+    """A training takes minutes to hours: its lines (epoch, loss, time left) go to the terminal as they come."""
+    if not as_json:
+        logging.getLogger("lvbag.learn").setLevel(logging.INFO)
 
 
 def _judge_and_promote(session: Session, kind: ModelKind, evaluation: str, as_json: bool) -> None:

@@ -143,11 +143,8 @@ def _print_history(events: list[Event]) -> None:
     """One line an event and its reason below it: reasons are sentences, too long for a table's column."""
     for event in events:
         before = version_name(event.previous) if event.previous is not None else "none"
-        console.print(
-            f"{_time(event.at)}  {event.event.replace('_', ' '):<11} {version_name(event.version)}   champion before: {before}   "
-            f"by {escape(event.by)}",
-            soft_wrap=True,
-        )
+        what = f"{event.event.replace('_', ' '):<11} {version_name(event.version)}"
+        console.print(f"{_time(event.at)}  {what}   champion before: {before}   by {escape(event.by)}", soft_wrap=True)
         console.print(f"    {escape(event.why)}", style="dim", soft_wrap=True)
     if not events:
         console.print("nothing yet")
