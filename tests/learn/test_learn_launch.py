@@ -77,13 +77,14 @@ def test_the_settings_arrive_whole_with_secrets_that_stand_in_no_file(
     launch: Callable[..., int], settings: Settings
 ) -> None:
     secret = settings.store.secret_key.get_secret_value()
-    launch(
+    done = launch(
         "text = pathlib.Path(sys.argv[1]).read_text()\n"
         f"if {secret!r} in text: raise LvbagError('the secret stands in the job')\n"
         "told = job.read_settings()\n"
         f"if told.store.secret_key.get_secret_value() != {secret!r}: raise LvbagError('no secret')\n"
         f"if told.store.bucket_prefix != {settings.store.bucket_prefix!r}: raise LvbagError('other settings')"
     )
+    assert done == 7
 
 
 def test_a_failing_process_raises_with_its_last_lines(launch: Callable[..., int]) -> None:

@@ -169,7 +169,10 @@ def _tell(demo: Demo, home: Path) -> None:
 
 def _tell_promotions(store: Store, kind: ModelKind) -> None:
     current = champion(store, kind)
-    if current is not None:
+    if current is None:
+        note = "; images passed uncropped" if kind is ModelKind.DETECTOR else ""
+        console.print(f"\n[bold]{kind} champion: none{note}[/bold]")
+    else:
         record = load_version(store, kind, current.version)
         figures = "  ".join(f"{name} {record.metrics[name]:.3f}" for name in FIGURES[kind] if name in record.metrics)
         console.print(f"\n[bold]{kind} champion: version {current.version:04d}[/bold]  ({figures})")
