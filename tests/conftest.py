@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import urllib3
 
+from lvbag.services.ports import free_port
 from lvbag.settings import Settings, StoreSettings
 from lvbag.store import Store
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ACCESS_KEY = "111122223333"
 SECRET_KEY = "a-secret-of-the-tests"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

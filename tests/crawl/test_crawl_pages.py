@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 
 from lvbag.crawl import parse_page
 from lvbag.crawl.sources import Page, PageNotUnderstood, open_source
+from shared_data import SHARED_DATA
 
 URL = "https://shop.example/item/7?x=1"
-SHOPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "shops"
+SHOPS = SHARED_DATA / "shops"
 
 
 def page(*blocks: str, head: str = "") -> bytes:

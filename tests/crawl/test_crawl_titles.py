@@ -9,9 +9,10 @@ import pytest
 
 from lvbag.catalog import Catalog, Product, load_catalog
 from lvbag.crawl import match_title
+from shared_data import SHARED_DATA
 
 ROOT = Path(__file__).resolve().parents[2]
-TITLES = ROOT.parent / "shared" / "data" / "titles" / "collectorsquare_louis_vuitton_dev.json"
+TITLES = SHARED_DATA / "titles" / "collectorsquare_louis_vuitton_dev.json"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,9 +19,9 @@ from lvbag.curate.linking import Limits, link, pack
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import read_table
+from shared_data import SHARED_DATA
 
 FIRST, SECOND = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def near(store: Store, night: dt.date) -> dict[str, dict[str, object]]:

@@ -9,12 +9,12 @@ import pytest
 import requests
 from PIL import Image
 
-from conftest import SHARED_DATA
 from lvbag.catalog import load_catalog
 from lvbag.demo.labels import write_labels
 from lvbag.demo.listings import MarketError
 from lvbag.demo.market import Market, demo_catalog
 from lvbag.demo.server import MarketServer
+from shared_data import SHARED_DATA
 
 NAMES = ("BucketBag", "tote bag", "Ünïcode & co", "7", "A name that is much longer than a style code", "Bucket-Bag")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -14,8 +13,7 @@ from PIL import Image, ImageFilter
 from lvbag.images import decode, fingerprint, quality, square
 from lvbag.images.fingerprints import THUMB_SHAPE, VERSION, Fingerprint
 from lvbag.settings import ImageSettings
-
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+from shared_data import SHARED_DATA
 
 
 def photo(seed: int = 0, size: tuple[int, int] = (480, 360)) -> Image.Image:

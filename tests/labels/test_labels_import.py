@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from conftest import SHARED_DATA
 from lvbag.labels import LabelError, import_labels, newest_labels, read_labels
 from lvbag.labels import exports as exports_module
 from lvbag.labels.grouping import Print, group_near
 from lvbag.settings import DetectorSettings, Settings
 from lvbag.store import Bucket, Store, keys
+from shared_data import SHARED_DATA
 
 
 def picture(seed: int) -> bytes:
