@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
 from lvbag.catalog import load_catalog
+from lvbag.demo import run
 from lvbag.demo.configuration import write_configuration
 from lvbag.demo.nights import finished_nights, nights_to_run, remember_night
+from lvbag.demo.run import Demo, run_demo
 from lvbag.demo.watch import DemoError, follow, next_run
 from lvbag.learn import load_classifier_recipe, load_detector_recipe
 from lvbag.nights import today
 from lvbag.services.airflow_client import AirflowClient, TaskState
+from lvbag.services.machine import Machine
 from lvbag.settings import load_settings
 
 DAY = dt.timedelta(days=1)
@@ -116,3 +121,36 @@ def test_an_event_that_starts_nothing_is_an_error_and_no_endless_wait() -> None:
 def test_the_real_client_has_what_the_stand_in_has() -> None:
     names = ("run_state", "tasks", "log_tail", "wait_for_new_run")
     assert [name for name in names if not callable(getattr(AirflowClient, name, None))] == []
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException, bool], list[str]]:
+    """Run a demo of which the first night raises; answers with what was said and whether the machine went down."""
+
+    def play(error: BaseException, started: bool) -> list[str]:
+        said: list[str] = []
+        machine = create_autospec(Machine, instance=True, started=started)
+        running = Demo(machine, "http://127.0.0.1:1", create_autospec(AirflowClient, instance=True), MagicMock())
+        monkeypatch.setattr(run, "_start", lambda home, photos, seed: running)
+        monkeypatch.setattr(run, "_run_nights", MagicMock(side_effect=error))
+        monkeypatch.setattr(run, "_say", said.append)
+        monkeypatch.setattr(run, "down", lambda home, say: said.append(f"down {home}"))
+        with pytest.raises(type(error)):
+            run_demo(tmp_path)
+        return said
+
+    return play
+
+
+def test_ctrl_c_ends_what_the_demo_started_and_nothing_else(
+    demo: Callable[[BaseException, bool], list[str]], tmp_path: Path
+) -> None:
+    assert demo(KeyboardInterrupt(), True) == [f"down {tmp_path}"]
+    assert demo(KeyboardInterrupt(), False) == []
+
+
+def test_a_demo_that_fails_keeps_running_for_a_look_and_says_so(
+    demo: Callable[[BaseException, bool], list[str]],
+) -> None:
+    (said,) = demo(DemoError("task train failed"), True)
+    assert "`make down` ends it" in said

@@ -17,10 +17,11 @@ from lvbag.curate import load_funnel, newest_snapshot
 from lvbag.demo.configuration import write_configuration
 from lvbag.demo.nights import DemoNight, finished_nights, nights_to_run, remember_night
 from lvbag.demo.watch import DemoError, follow, next_run
+from lvbag.errors import LvbagError
 from lvbag.labels import import_labels
 from lvbag.registry import champion, list_history, load_version
 from lvbag.services.airflow_client import AirflowClient
-from lvbag.services.machine import Machine, up
+from lvbag.services.machine import Machine, down, up
 from lvbag.services.ports import free_port
 from lvbag.services.processes import ServiceSpec
 from lvbag.settings import load_settings
@@ -55,14 +56,26 @@ def run_demo(home: Path, photos: Path | None = None, seed: int = 1) -> Demo:
     """
     started = time.monotonic()
     demo = _start(home, photos, seed)
+    try:
+        _run_nights(demo, home, photos, seed)
+    except KeyboardInterrupt:
+        if demo.machine.started:  # Ctrl-C leaves nothing behind; what ran before the demo goes on
+            down(home, _say)
+        raise
+    except LvbagError:
+        _say("the demo stopped; everything keeps running for a look, `make down` ends it, `make demo` goes on")
+        raise
+    _tell(demo, home)
+    _say(f"took {time.monotonic() - started:.0f} s; everything keeps running, `make down` ends it")
+    return demo
+
+
+def _run_nights(demo: Demo, home: Path, photos: Path | None, seed: int) -> None:
     if photos is None and champion(demo.store, ModelKind.DETECTOR) is None:
         _train_detector(demo, home, seed)
     for night in nights_to_run(home):
         _run_night(demo, night)
         remember_night(home, night.day)
-    _tell(demo, home)
-    _say(f"took {time.monotonic() - started:.0f} s; everything keeps running, `make down` ends it")
-    return demo
 
 
 # ------------------------------------------------------------------ start
