@@ -94,7 +94,7 @@ def test_secrets_are_readable_by_their_owner_alone_and_the_store_asks_for_them(s
     for name in ("secrets.json", "embedded.env"):
         assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
     names = {line.split("=")[0] for line in (home / "embedded.env").read_text().splitlines()}
-    assert names == {"LVBAG_STORE__ENDPOINT", "LVBAG_STORE__ACCESS_KEY", "LVBAG_STORE__SECRET_KEY"}
+    assert names == {f"LVBAG_STORE__{name}" for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "DISK")}
     assert json.loads((home / "secrets.json").read_text())["admin_password"] not in repr(running)
     # an unsigned request gets nothing
     assert requests.get(f"{running.store_endpoint}/lvbag-raw?list-type=2", timeout=5).status_code in (401, 403)

@@ -10,7 +10,7 @@ from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import EvaluationJob, digest, public_settings
 from lvbag.learn.launch import run_job
 from lvbag.learn.results import EvaluationResult
-from lvbag.registry import champion, list_history, load_evaluation
+from lvbag.registry import RegistryError, champion, list_history, load_evaluation
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store, keys
 
@@ -67,7 +67,11 @@ def _decided_before(
     for event in reversed(list_history(store, kind)):
         if event.version != best or event.event != "promoted" or event.decision is None:
             continue
-        evaluation = load_evaluation(store, kind, event.decision.evaluation)
+        try:
+            evaluation = load_evaluation(store, kind, event.decision.evaluation)
+        except RegistryError as error:  # it was cleared away: then it is measured anew
+            log.warning("evaluate.lost kind=%s version=%d error=%s", kind, best, error)
+            continue
         before = evaluation.champion.version if evaluation.champion else None
         measured = {challenger.version for challenger in evaluation.challengers}
         if evaluation.data == data and measured == named - {before}:
