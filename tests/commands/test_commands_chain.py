@@ -124,3 +124,11 @@ def test_importing_labels_tells_airflow_when_it_is_up(
     airflow.emit_asset_event.assert_called_once_with("labels", {"labels": imported["name"]})
     monkeypatch.setattr(machine, "airflow_client", lambda home: None)
     assert "Airflow was told" not in lvbag("labels", "import", str(export))
+
+
+def test_the_markets_labels_can_be_written_and_imported(lvbag: Run, tmp_path: Path) -> None:
+    written = lvbag("demo", "labels", str(tmp_path / "labels.zip"), "--share", "0.05").strip()
+    (imported,) = rows(lvbag("labels", "import", written, "--json"))
+    assert imported["images"] > 20
+    assert imported["boxes"] > 10
+    assert imported["defects"] == 0

@@ -44,3 +44,16 @@ def serve(
 
     print(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     serve_market(port=port, seed=seed, night=night, photos=photos, cache=cache or home_dir() / "market")
+
+
+@demo_app.command("labels")
+def labels(
+    target: Annotated[Path, typer.Argument(help="a .zip, or a folder to be made")],
+    seed: Annotated[int, typer.Option(help="of the market", min=0)] = 1,
+    share: Annotated[float, typer.Option(help="of the first night's pictures", min=0.01, max=1.0)] = 0.25,
+) -> None:
+    """Write the market's labels as CVAT exports them (YOLO 1.1); `lvbag labels import` reads them."""
+    from lvbag.demo.labels import write_labels
+    from lvbag.demo.market import Market
+
+    print(write_labels(Market(seed), target, share=share, seed=seed))
