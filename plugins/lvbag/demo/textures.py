@@ -21,11 +21,6 @@ def texture(name: str) -> Image.Image:
     return _MAKERS[name]()
 
 
-def texture_names() -> tuple[str, ...]:
-    """All textures."""
-    return tuple(_MAKERS)
-
-
 @lru_cache(maxsize=1)
 def grain() -> Image.Image:
     """Sensor noise around 128, RGB, SIDE_PX square."""
