@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from lvbag.catalog import load_catalog
+from lvbag.crawl.catalog_check import check_catalog
 from lvbag.errors import LvbagError
 from lvbag.services import airflow_server, machine
 from lvbag.services.airflow_client import read_health
@@ -100,10 +101,16 @@ def _guarded(name: str, check: Callable[[], str], remedy: str) -> Finding:
 
 
 def _catalog() -> Finding:
-    def count() -> str:
-        return f"{len(load_catalog(config_dir()).products)} products"
-
-    return _guarded("catalog", count, f"correct {config_dir() / 'catalog.csv'}")
+    path = config_dir() / "catalog.csv"
+    try:
+        catalog = load_catalog(config_dir())
+    except LvbagError as error:
+        return Finding("catalog", "FAIL", str(error), f"correct {path}")
+    findings = check_catalog(catalog)
+    if findings:
+        several = f"{len(findings)} things to mend, first {findings[0].style_code}: {findings[0].finding}"
+        return Finding("catalog", "warn", several, "`lvbag catalog check` lists them with what to do")
+    return Finding("catalog", "ok", f"{len(catalog.products)} products")
 
 
 def _recipes(settings: Settings) -> Iterator[Finding]:
