@@ -166,6 +166,35 @@ def test_a_png_that_declares_more_than_memory_holds_is_refused_without_a_warning
         assert reason(data, ImageSettings()).startswith("too_many_pixels")
 
 
+@pytest.mark.parametrize("kind", ["png", "webp", "avif"])
+def test_an_animation_with_too_many_frames_is_refused_by_its_header(kind: str) -> None:
+    more = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in range(0, 240, 30)]
+    data = encoded(picture(), kind, save_all=True, append_images=more)
+    enough, few = LIMITS.model_copy(update={"max_frames": 9}), LIMITS.model_copy(update={"max_frames": 8})
+    assert check_header(data, enough).format == kind
+    assert reason(data, few, check_header) == "too_many_frames: 9, images.max_frames is 8"
+    assert reason(data, few) == "too_many_frames: 9, images.max_frames is 8"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_still_picture_has_one_frame_whatever_its_bytes_spell(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "acTLfcTLANMFmoovtrakstsz" * 3  # a description
+    data = encoded(picture(), kind, exif=exif)
+    assert b"acTL" in data
+    assert check_header(data, LIMITS.model_copy(update={"max_frames": 1})).format == kind
+
+
+def test_frames_that_an_animation_declares_or_has_without_declaring_them_count() -> None:
+    data = encoded(picture(), "png", save_all=True, append_images=[Image.new("RGB", (64, 48))])
+    at = data.index(b"acTL") + 4
+    lying = data[:at] + struct.pack(">I", 1) + data[at + 4 :]
+    boasting = data[:at] + struct.pack(">I", 2**31) + data[at + 4 :]
+    limits = LIMITS.model_copy(update={"max_frames": 1})
+    assert reason(lying, limits, check_header) == "too_many_frames: 2, images.max_frames is 1"
+    assert reason(boasting, limits, check_header) == "too_many_frames: 2147483648, images.max_frames is 1"
+
+
 def test_a_picture_that_shows_too_little_is_refused() -> None:
     assert reason(encoded(picture(size=(120, 80)), "png"), ImageSettings()) == (
         "too_small: 120x80 px, images.min_side_px is 96"
@@ -182,7 +211,8 @@ def test_damaged_files_give_a_picture_or_a_refusal_and_nothing_else(kind: str, e
         image = decode(bytes(data), LIMITS)
     except ImageRefused as refusal:
         assert refusal.reason.split(":")[0] in {
-            *("not_an_image", "format_not_allowed", "too_many_pixels", "too_small", "truncated", "broken")
+            *("not_an_image", "format_not_allowed", "too_many_pixels", "too_many_frames"),
+            *("too_small", "truncated", "broken"),
         }
     else:
         assert image.mode == "RGB"

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from lvbag.errors import LvbagError
-from lvbag.images.formats import ALLOWED, declared_size, misses_end, sniff
+from lvbag.images.formats import ALLOWED, declared_size, frames, misses_end, sniff
 from lvbag.settings import ImageSettings
 
 _PLUGINS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
@@ -22,7 +22,8 @@ _PLUGINS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
 class ImageRefused(LvbagError):
     """These bytes are no picture that we take; `reason` is written `<rule>` or `<rule>: <what was seen>`.
 
-    Rules: `not_an_image`, `format_not_allowed`, `too_many_pixels`, `too_small`, `truncated`, `broken`.
+    Rules: `not_an_image`, `format_not_allowed`, `too_many_pixels`, `too_many_frames`, `too_small`, `truncated`,
+    `broken`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -52,6 +53,8 @@ def check_header(data: bytes, limits: ImageSettings) -> Header:
     _check_size(size, limits)
     if misses_end(data, kind):
         raise ImageRefused("truncated")
+    if (count := frames(data, kind)) > limits.max_frames:
+        raise ImageRefused(f"too_many_frames: {count}, images.max_frames is {limits.max_frames}")
     return Header(kind, *size)
 
 

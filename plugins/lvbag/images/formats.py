@@ -1,8 +1,8 @@
-"""What a picture's first bytes say: its format, its size in pixels, and whether its end is missing.
+"""What a picture's first bytes say: its format, its size in pixels, how many frames, and whether its end is missing.
 
 Read from the bytes alone, before any decoder is opened: some decoders allocate the whole canvas when they are opened,
 so a size has to be known earlier. Sources: PNG (ISO/IEC 15948), JPEG (ITU-T T.81), WEBP container (RFC 9649), AVIF
-(ISO/IEC 14496-12 boxes, `ispe` of ISO/IEC 23008-12).
+(ISO/IEC 14496-12 boxes, `ispe` of ISO/IEC 23008-12), APNG (part of PNG since its third edition).
 """
 
 from __future__ import annotations
@@ -69,6 +69,15 @@ def misses_end(data: bytes, kind: str) -> bool:
     return _jpeg_misses_end(data)
 
 
+def frames(data: bytes, kind: str) -> int:
+    """How many frames there are: as many as are declared, or more where more are there; 1 for a still picture."""
+    readers = {"png": _png_frames, "webp": _webp_frames, "avif": _avif_frames}
+    try:
+        return max(1, readers[kind](data)) if kind in readers else 1
+    except (struct.error, IndexError):
+        return 1
+
+
 # ------------------------------------------------------------------ one reader a format
 
 
@@ -96,6 +105,18 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
             return
         yield data[at + 4 : at + 8], at
         at += 12 + length
+
+
+def _png_frames(data: bytes) -> int:
+    """`acTL` declares the frames before the picture's own data, an `fcTL` stands before each."""
+    if b"acTL" not in data:
+        return 1
+    declared = there = 0
+    for name, at in _png_chunks(data):
+        if name == b"acTL":
+            declared = max(declared, int(struct.unpack_from(">I", data, at + 8)[0]))
+        there += name == b"fcTL"
+    return max(declared, there)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
@@ -144,6 +165,18 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _webp_frames(data: bytes) -> int:
+    """Each frame of an animation is a chunk `ANMF`."""
+    if data[12:16] != b"VP8X" or b"ANMF" not in data:
+        return 1
+    there, at = 0, 12
+    while at + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        there += data[at : at + 4] == b"ANMF"
+        at += 8 + length + (length & 1)
+    return there
+
+
 def _three(data: bytes, at: int) -> int:
     low, high = struct.unpack_from("<HB", data, at)
     return int(low | high << 16)
@@ -159,6 +192,16 @@ def _avif_size(data: bytes) -> tuple[int, int] | None:
                     width, height = struct.unpack_from(">II", data, at + 4)
                     sizes.append((int(width), int(height)))
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
+
+
+def _avif_frames(data: bytes) -> int:
+    """A sequence has tracks; the table of sample sizes (`stsz`) of each counts its frames."""
+    if b"stsz" not in data:
+        return 1
+    spans = [(0, len(data))]
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
+        spans = [(begin, after) for start, end in spans for _, begin, after in _boxes(data, start, end, (name,))]
+    return max((int(struct.unpack_from(">I", data, begin + 8)[0]) for begin, _ in spans), default=1)
 
 
 def _boxes(data: bytes, start: int, end: int, wanted: tuple[bytes, ...]) -> Iterator[tuple[bytes, int, int]]:
