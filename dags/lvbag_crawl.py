@@ -1,18 +1,25 @@
 """### The nightly crawl
 
-Every night at 02:00 UTC: shares the night's request budget among shards, crawls one shard after the other (politely:
-one connection a host, robots.txt, pauses), and closes the night with a manifest of what was found.
+Every night at 02:00 UTC: shares the night's request budget among the products by need (those with fewest images
+first), crawls the shards, and closes the night with a manifest of what was found.
 
-**What it leaves:** listings, fetches and images of the night in the raw bucket (`listings/`, `fetches/`, `images/`) and
-the manifest `nights/night=…/manifest.json`. Then it sends the asset event *listings*, which starts `lvbag_curate`.
-When nothing has changed since the last crawl, `announce` writes the night's report and is skipped, and no other DAG
-starts.
+Several shards run at once, but each host is talked to by one of them at a time, over one connection, at a pace that
+follows what it can bear; robots.txt, opt-outs and `Retry-After` are obeyed. A host that shows a challenge page is left
+alone for the night.
+
+**What it leaves:** listings, fetches and images of the night in the raw bucket (`listings/`, `fetches/`, `images/`),
+what each shard did (`shards/`), how each host fared (`hosts/`, also `lvbag crawl hosts`), pages that were not
+understood (`pages/`), and the manifest `nights/night=…/manifest.json`. Then it sends the asset event *listings*,
+which starts `lvbag_curate`. When nothing has changed since the last crawl, `announce` writes the night's report and
+is skipped, and no other DAG starts.
 
 **By hand:** *Trigger* and name a night. A night that was crawled already is not crawled again (a crawl cannot be
-repeated to the byte) unless *again* is set; shards that stand are reused, so a run that stopped half-way goes on.
+repeated to the byte) unless *again* is set; shards that stand are reused, and one that was killed goes on where it
+stopped.
 
-**When it fails:** a shard that fails after its retries hurts no other one; the night is closed without it and
-says so in the log of `close_night`. When no shard succeeds, `close_night` fails. It does not catch up on
+**When it fails:** a shard fails when it could not read or not understand most of what it was shown; its log says
+what, and what it did read is kept. A failed shard hurts no other one; the night is closed without it and says so in
+the log of `close_night` and in the manifest. When no shard succeeds, `close_night` fails. It does not catch up on
 nights of long ago: what shops show today is tonight's.
 
 **It stays paused** until a source is configured (`crawl.sources` in `lvbag.yaml`).
@@ -50,7 +57,10 @@ log = logging.getLogger(__name__)
             None, type=["null", "string"], format="date", description="YYYY-MM-DD; empty: the day of the run (UTC)."
         ),
         "products": Param(
-            [], type="array", items={"type": "string"}, description="Style codes to crawl; empty: the whole catalog."
+            [],
+            type="array",
+            items={"type": "string"},
+            description="Products to crawl, by style code; empty: the whole catalog.",
         ),
         "again": Param(False, type="boolean", description="Crawl shards again that stand already."),
     },
@@ -77,8 +87,8 @@ def plan() -> list[str]:
     return [] if run.params["dry_run"] else list(planned.shards)
 
 
-# one at a time: shards of one source share its host, and one connection a host is what politeness means
-@task(max_active_tis_per_dagrun=1, execution_timeout=LONG_CRAWL)
+# shards of different sources run beside each other; a host is leased to one shard at a time, whoever else is running
+@task(max_active_tis_per_dagrun=4, execution_timeout=LONG_CRAWL)
 def crawl_shard(shard: str) -> dict[str, Any]:
     """Search, read item pages, fetch new images of one shard's products."""
     from lvbag import crawl
@@ -102,7 +112,7 @@ def close_night(shards: list[str] | None, results: Any) -> dict[str, Any]:
     if shards is None:
         raise AirflowFailException(f"night {night} has no plan: task plan failed, see its log")
     if not shards:
-        why = "this was a dry run" if run.params["dry_run"] else "no source is enabled (crawl.sources)"
+        why = "this was a dry run" if run.params["dry_run"] else "every product has crawl.target_images already"
         raise AirflowSkipException(f"nothing was crawled: {why}")
     failed = sorted(set(shards) - {result["shard"] for result in results})
     if len(failed) == len(shards):

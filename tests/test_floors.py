@@ -10,7 +10,18 @@ import pytest
 from lvbag.settings import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "plugins" / "lvbag"
-GROUND = {"errors", "lazy", "nights", "settings", "catalog", "schemas", "store", "images"}
+GROUND = {
+    "errors",
+    "lazy",
+    "nights",
+    "setting_types",
+    "source_settings",
+    "settings",
+    "catalog",
+    "schemas",
+    "store",
+    "images",
+}
 FIRST = {"registry", "labels", "infer"}
 SECOND = {"crawl", "curate", "learn"}
 SIDEWAYS = {("infer", "registry")}

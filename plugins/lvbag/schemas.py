@@ -10,6 +10,9 @@ import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
 
+ADDED_LATER = frozenset({"brand", "sku", "gtin", "condition", "availability"})
+"""Columns that tables of earlier releases lack: they read as null. A table that is written has them all."""
+
 LISTINGS = pl.Schema(
     {
         "night": pl.Date(),
@@ -32,6 +35,11 @@ LISTINGS = pl.Schema(
         "verdict": pl.String(),
         "reason": pl.String(),  # null when kept
         "fetched_at": TIME,
+        "brand": pl.String(),  # this and the rest as the page words it; null when it states none
+        "sku": pl.String(),
+        "gtin": pl.String(),
+        "condition": pl.String(),
+        "availability": pl.String(),  # as in schema.org, such as InStock
     }
 )
 """One row a listing of a night. Key: (source, listing_id)."""

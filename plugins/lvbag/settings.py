@@ -24,28 +24,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lvbag.errors import LvbagError
+from lvbag.setting_types import Group, PositiveFloat, PositiveInt, Share
+from lvbag.source_settings import SourceSettings
 
 PREFIX = "LVBAG_"
 LOCATION_VARIABLES = frozenset({"LVBAG_HOME", "LVBAG_CONFIG_DIR", "LVBAG_LOG"})
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0.0)]
-
 
 class SettingsError(LvbagError):
     """A setting is missing, unknown or has a value that is not allowed."""
-
-
-class Group(BaseModel):
-    """A group of settings: unknown names are refused, values cannot be changed after the start."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StoreSettings(Group):
@@ -72,25 +64,6 @@ class StoreSettings(Group):
     )
 
 
-class SourceSettings(Group):
-    """One place to crawl."""
-
-    kind: Literal["schema_org"] = Field(default="schema_org", description="the parser that understands the place")
-    enabled: bool = Field(default=True, description="false leaves the place out of the nights")
-    search_url: str = Field(
-        description="the listing page of a query; {query} is replaced by the percent-encoded query",
-    )
-    query_prefix: str = Field(default="Louis Vuitton", description="put before the style code or alias")
-    max_pages: PositiveInt = Field(default=20, description="result pages followed per query")
-
-    @field_validator("search_url")
-    @classmethod
-    def _has_query(cls, value: str) -> str:
-        if "{query}" not in value or not value.startswith(("http://", "https://")):
-            raise ValueError("must be an http(s) address that contains {query}")
-        return value
-
-
 class CrawlSettings(Group):
     """How the crawl behaves."""
 
@@ -103,13 +76,45 @@ class CrawlSettings(Group):
         default=(), description="host:port pairs on this machine that may be crawled (the demo marketplace)"
     )
     products_per_shard: PositiveInt = Field(default=10, description="a shard is one mapped Airflow task")
-    max_requests: PositiveInt = Field(default=20_000, description="the budget of one night")
+    max_requests: PositiveInt = Field(
+        default=20_000, description="the budget of one night, shared among the products by need"
+    )
+    target_images: PositiveInt = Field(
+        default=1000,
+        description="kept images of a product with which it is left alone; products below curate.min_images come first",
+    )
     min_delay_s: Annotated[float, Field(ge=0.0)] = Field(
         default=1.0, description="between two requests to a host; a longer crawl-delay in robots.txt wins"
     )
+    delay_factor: Annotated[float, Field(ge=0.0, le=20.0)] = Field(
+        default=1.0,
+        description="the delay is at least this multiple of the time the last answer took: a host that labours is "
+        "given rest",
+    )
+    max_delay_s: PositiveFloat = Field(
+        default=60.0, description="the delay doubles after each 429, 5xx or missing answer, up to this"
+    )
+    breaker_failures: PositiveInt = Field(
+        default=3, description="fetches in a row that fail before a host is paused (circuit breaker)"
+    )
+    breaker_pause_s: PositiveFloat = Field(
+        default=60.0, description="the first pause; each further one is twice as long"
+    )
+    breaker_openings: PositiveInt = Field(
+        default=3, description="pauses in a row, then the host is given up for the night"
+    )
+    lease_s: Annotated[float, Field(ge=0.5)] = Field(
+        default=60.0,
+        description="one shard at a time may talk to a host; when it dies without a word, others wait this long",
+    )
+    robots_max_age_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = Field(
+        default=14_400.0, description="a robots.txt is read again after this; RFC 9309 allows a day at most"
+    )
     timeout_s: PositiveFloat = Field(default=20.0, description="to connect, and between two reads")
     total_timeout_s: PositiveFloat = Field(default=60.0, description="one whole response")
-    max_retry_after_s: PositiveFloat = Field(default=120.0, description="longer waits give the host up for the night")
+    max_retry_after_s: PositiveFloat = Field(
+        default=120.0, description="a longer Retry-After or crawl-delay gives the host up for the night"
+    )
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         default=3, description="of a request, on 429, 5xx, cut connections"
     )
@@ -125,6 +130,11 @@ class ImageSettings(Group):
         default=36_000_000,
         description="larger ones are refused before they are decoded: a 24-megapixel camera passes, a bomb "
         "of 40 megapixels in a few kilobytes (120 MB decoded) does not",
+    )
+    max_frames: PositiveInt = Field(
+        default=500,
+        description="of an animation, of which the first counts: a view all around a bag has a frame a degree at most, "
+        "while one with ever more frames is there to cost a decoder memory",
     )
     min_side_px: PositiveInt = Field(default=96, description="smaller ones show too little to tell products apart")
 
@@ -347,9 +357,11 @@ def _explain(error: ValidationError, path: Path, environment: Mapping[str, str])
         if item["type"] == "extra_forbidden":
             rows.append(f"{name} ({where}): there is no such setting")
             continue
+        given = item.get("input")
         secret = "key" in name or "secret" in name or "password" in name
-        value = "***" if secret else repr(item.get("input"))
-        rows.append(f"{name} = {value} ({where}): {_allowed(item['msg'])}")
+        # a whole group may hold a secret, and says no more than its name
+        value = "" if isinstance(given, Mapping) and given else " = ***" if secret else f" = {given!r}"
+        rows.append(f"{name}{value} ({where}): {_allowed(item['msg'])}")
     return "wrong settings:\n  " + "\n  ".join(rows)
 
 

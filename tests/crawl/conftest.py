@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +18,14 @@ import pytest
 from PIL import Image
 
 from lvbag.catalog import Catalog, Product
-from lvbag.settings import CrawlSettings, Settings, SourceSettings
+from lvbag.crawl.fetcher import Fetcher
+from lvbag.crawl.leases import Leases
+from lvbag.crawl.robots_cache import RobotsCache
+from lvbag.settings import CrawlSettings, Settings
+from lvbag.source_settings import SchemaOrgSettings
+from lvbag.store import Store
+
+NIGHT = dt.date(2026, 11, 23)
 
 
 @dataclass
@@ -29,6 +38,7 @@ class Reply:
     drip_s: float = 0.0  # pause after each byte
     endless: bool = False
     cut_at: int | None = None  # close the connection after this many bytes
+    length: int | None = None  # that Content-Length claims
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Shop:
         self.queries: dict[str, list[str]] = {}
         self.page_size = 2
         self.hits: list[Hit] = []
+        self.headers: dict[str, str] = {}  # of the request that is being answered
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("ShopHandler", (Handler,), {"shop": self}))
         self.server.daemon_threads = True
         self.netloc = f"127.0.0.1:{self.server.server_address[1]}"
@@ -66,6 +77,9 @@ class Shop:
     def picture(self, path: str, seed: int, **reply: object) -> str:
         self.pages[path] = Reply(jpeg(seed), content_type="image/jpeg", **reply)  # type: ignore[arg-type]
         return path
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        return Reply(b"", 405)
 
     def paths(self, status: int | None = None) -> list[str]:
         return [hit.path for hit in self.hits if status is None or hit.status == status]
@@ -101,7 +115,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     shop: Shop
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        reply = self.shop.post(self.path, dict(self.headers), body)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
     def do_GET(self) -> None:
+        self.shop.headers = dict(self.headers)
         reply = self.shop.reply(self.path)
         etag = f'"{hashlib.sha256(reply.body).hexdigest()[:16]}"'
         known = reply.etag and reply.status == 200 and self.headers.get("If-None-Match") == etag
@@ -116,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.send_header("Content-Type", reply.content_type)
-        length = ("Connection", "close") if reply.endless else ("Content-Length", str(len(reply.body)))
+        length = ("Connection", "close") if reply.endless else ("Content-Length", str(reply.length or len(reply.body)))
         self.send_header(*length)
         self.end_headers()
         try:
@@ -132,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
                 time.sleep(reply.drip_s)
         self.wfile.write(reply.body[: reply.cut_at])
-        self.close_connection = reply.cut_at is not None
+        self.close_connection = reply.cut_at is not None or (reply.length or 0) > len(reply.body)
 
     def log_message(self, *args: object) -> None:
         return
@@ -140,6 +164,19 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
+    with running_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def other_shop() -> Iterator[Shop]:
+    """A second host."""
+    with running_shop() as shop:
+        yield shop
+
+
+@contextmanager
+def running_shop() -> Iterator[Shop]:
     shop = Shop()
     thread = threading.Thread(target=shop.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -153,10 +190,14 @@ def shop() -> Iterator[Shop]:
 def polite(shop: Shop) -> CrawlSettings:
     """Crawl settings for the shop, with short waits."""
     return CrawlSettings(
-        sources={"market": SourceSettings(search_url=f"{shop.url}/search?q={{query}}")},
+        sources={"market": SchemaOrgSettings(search_url=f"{shop.url}/search?q={{query}}")},
         loopback_hosts=(shop.netloc,),
         products_per_shard=1,
         min_delay_s=0.0,
+        delay_factor=0.0,
+        breaker_pause_s=0.1,
+        robots_max_age_s=0.0,
+        lease_s=5.0,
         retries=1,
         timeout_s=3.0,
         total_timeout_s=4.0,
@@ -164,6 +205,22 @@ def polite(shop: Shop) -> CrawlSettings:
         max_page_bytes=200_000,
         max_image_bytes=200_000,
     )
+
+
+OpenFetcher = Callable[..., AbstractContextManager[Fetcher]]
+
+
+@pytest.fixture
+def open_fetcher(store: Store, polite: CrawlSettings) -> OpenFetcher:
+    """Opens a fetcher with leases of its own, as a shard has them."""
+
+    @contextmanager
+    def opened(settings: CrawlSettings = polite, budget: int = 50, holder: str = "a test") -> Iterator[Fetcher]:
+        cache = RobotsCache(store, NIGHT, settings.robots_max_age_s)
+        with Leases(store, NIGHT, holder, settings.lease_s) as leases, Fetcher(settings, leases, cache, budget) as it:
+            yield it
+
+    return opened
 
 
 @pytest.fixture

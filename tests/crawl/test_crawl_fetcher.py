@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import itertools
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -15,11 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lvbag.crawl import fetcher as fetcher_module
+from lvbag.crawl import wire as wire_module
 from lvbag.crawl.addresses import parse_target, refusal
+from lvbag.crawl.answers import Validators
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.fetcher import Fetcher, Validators
-from lvbag.crawl.opt_out import opt_out
 from lvbag.crawl.pace import backoff_s, retry_after_s
 from lvbag.crawl.robots import read_rules
 from lvbag.settings import CrawlSettings
@@ -27,16 +27,16 @@ from lvbag.settings import CrawlSettings
 LIMIT = 100_000
 
 
-def reason(settings: CrawlSettings, url: str, budget: int = 50) -> str:
-    with Fetcher(settings, budget) as fetcher, pytest.raises(Refused) as caught:
+def reason(open_fetcher, settings: CrawlSettings, url: str) -> str:
+    with open_fetcher(settings) as fetcher, pytest.raises(Refused) as caught:
         fetcher.fetch(url, LIMIT)
     return caught.value.reason
 
 
-def test_what_robots_txt_disallows_is_not_asked_for(shop, polite) -> None:
+def test_what_robots_txt_disallows_is_not_asked_for(shop, open_fetcher, polite) -> None:
     shop.robots("User-agent: lvbag\nDisallow: /private\n\nUser-agent: *\nDisallow: /")
     shop.pages["/open"] = shop.Reply(b"fine")
-    with Fetcher(polite, 50) as fetcher:
+    with open_fetcher() as fetcher:
         assert fetcher.fetch(f"{shop.url}/open", LIMIT).body == b"fine"
         with pytest.raises(Refused, match="robots: disallowed"):
             fetcher.fetch(f"{shop.url}/private/bag", LIMIT)
@@ -44,9 +44,11 @@ def test_what_robots_txt_disallows_is_not_asked_for(shop, polite) -> None:
 
 
 @pytest.mark.parametrize(("status", "allowed"), [(404, True), (403, True), (500, False), (503, False)])
-def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(shop, polite, status, allowed) -> None:
+def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(
+    shop, open_fetcher, polite, status, allowed
+) -> None:
     shop.pages |= {"/robots.txt": shop.Reply(b"", status), "/open": shop.Reply(b"fine")}
-    with Fetcher(polite.model_copy(update={"retries": 0}), 50) as fetcher:
+    with open_fetcher(polite.model_copy(update={"retries": 0})) as fetcher:
         if allowed:
             assert fetcher.fetch(f"{shop.url}/open", LIMIT).status == 200
         else:
@@ -55,10 +57,10 @@ def test_a_missing_robots_txt_allows_and_a_failing_one_forbids_the_host(shop, po
     assert ("/open" in shop.paths()) is allowed
 
 
-def test_a_crawl_delay_longer_than_the_setting_wins(shop, polite) -> None:
+def test_a_crawl_delay_longer_than_the_setting_wins(shop, open_fetcher, polite) -> None:
     shop.robots("User-agent: *\nCrawl-delay: 0.3")
     shop.pages |= {"/a": shop.Reply(b"a"), "/b": shop.Reply(b"b")}
-    with Fetcher(polite, 50) as fetcher:
+    with open_fetcher() as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
         fetcher.fetch(f"{shop.url}/b", LIMIT)
     gaps = [after.at - before.at for before, after in itertools.pairwise(shop.hits)]
@@ -66,11 +68,11 @@ def test_a_crawl_delay_longer_than_the_setting_wins(shop, polite) -> None:
     assert min(gaps) >= 0.3
 
 
-def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, polite) -> None:
+def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, open_fetcher, polite) -> None:
     answers = iter([shop.Reply(b"", 429, headers={"Retry-After": "1"}), shop.Reply(b"now")])
     shop.pages["/busy"] = lambda: next(answers)
     shop.pages["/later"] = shop.Reply(b"", 503, headers={"Retry-After": "3600"})
-    with Fetcher(polite, 50) as fetcher:
+    with open_fetcher() as fetcher:
         assert fetcher.fetch(f"{shop.url}/busy", LIMIT).body == b"now"
         first, second = [hit.at for hit in shop.hits if hit.path == "/busy"]
         assert second - first >= 1.0
@@ -80,30 +82,130 @@ def test_retry_after_is_waited_for_and_too_long_a_wait_gives_the_host_up(shop, p
     assert shop.paths().count("/later") == 1, "a host that was given up is left alone"
 
 
-def test_a_cut_connection_is_tried_again_and_a_host_without_answers_is_given_up(shop, polite) -> None:
+def test_a_cut_connection_is_tried_again(shop, open_fetcher) -> None:
     answers = iter([shop.Reply(b"x" * 1000, cut_at=10), shop.Reply(b"whole")])
     shop.pages["/cut"] = lambda: next(answers)
-    shop.pages["/always"] = shop.Reply(b"x" * 1000, cut_at=10)
-    with Fetcher(polite, 50) as fetcher:
+    with open_fetcher() as fetcher:
         assert fetcher.fetch(f"{shop.url}/cut", LIMIT).body == b"whole"
-        reasons = []
-        for _ in range(4):
-            with pytest.raises(Refused) as caught:
-                fetcher.fetch(f"{shop.url}/always", LIMIT)
-            reasons.append(caught.value.reason.split(":")[0])
-    assert reasons == ["no_answer", "no_answer", "host_given_up", "host_given_up"]
 
 
-def test_a_known_version_is_asked_for_conditionally(shop, polite) -> None:
+def test_a_host_that_keeps_failing_is_paused_then_given_up_for_every_shard_of_the_night(
+    shop, open_fetcher, polite
+) -> None:
+    shop.pages["/always"] = shop.Reply(b"", 500)
+    shop.pages["/fine"] = shop.Reply(b"fine")
+    settings = polite.model_copy(
+        update={"retries": 0, "breaker_openings": 1, "breaker_pause_s": 0.3, "robots_max_age_s": 60.0}
+    )
+    for expected in (
+        ["http_status", "http_status", "http_status"],
+        ["host_given_up", "host_given_up"],
+    ):
+        with open_fetcher(settings, holder="another shard") as fetcher:
+            reasons = []
+            for _ in expected:
+                with pytest.raises(Refused) as caught:
+                    fetcher.fetch(f"{shop.url}/always", LIMIT)
+                reasons.append(caught.value.reason.split(":")[0])
+            assert reasons == expected
+    asked = [hit.at for hit in shop.hits if hit.path == "/always"]
+    assert len(asked) == 4, "the last one was a probe, and after it the host is left alone"
+    assert asked[3] - asked[2] >= 0.29, "the pause holds for the next shard, too"
+    with open_fetcher(settings) as fetcher, pytest.raises(Refused, match="host_given_up: 4 fetches in a row failed"):
+        fetcher.fetch(f"{shop.url}/fine", LIMIT)
+
+
+def test_one_good_answer_closes_the_breaker(shop, open_fetcher, polite) -> None:
+    answers = iter([*(shop.Reply(b"", 500) for _ in range(3)), shop.Reply(b"back"), shop.Reply(b"", 500)])
+    shop.pages["/shaky"] = lambda: next(answers)
+    settings = polite.model_copy(update={"retries": 0, "breaker_openings": 1})
+    with open_fetcher(settings) as fetcher:
+        for _ in range(3):
+            with pytest.raises(Refused, match="http_status: 500"):
+                fetcher.fetch(f"{shop.url}/shaky", LIMIT)
+        assert fetcher.fetch(f"{shop.url}/shaky", LIMIT).body == b"back"
+        with pytest.raises(Refused, match="http_status: 500"):
+            fetcher.fetch(f"{shop.url}/shaky", LIMIT)
+
+
+def test_a_pause_between_requests_holds_from_one_shard_to_the_next(shop, open_fetcher, polite) -> None:
     shop.pages["/a"] = shop.Reply(b"a")
-    with Fetcher(polite, 50) as fetcher:
+    settings = polite.model_copy(update={"min_delay_s": 0.4, "robots_max_age_s": 60.0})
+    for holder in ("one", "two", "three"):
+        with open_fetcher(settings, holder=holder) as fetcher:
+            fetcher.fetch(f"{shop.url}/a", LIMIT)
+    assert shop.paths() == ["/robots.txt", "/a", "/a", "/a"], "robots.txt is read once for all shards"
+    gaps = [after.at - before.at for before, after in itertools.pairwise(shop.hits)]
+    assert min(gaps) >= 0.39
+
+
+def test_a_challenge_page_stops_the_host_for_the_night_in_every_shard(shop, open_fetcher) -> None:
+    shop.pages["/search"] = None
+    shop.reply = lambda path: (
+        shop.Reply(b"", 404)
+        if path == "/robots.txt"
+        else shop.Reply(
+            b"<html><head><title>Pardon Our Interruption...</title></head><body><h1>Pardon Our Interruption</h1>"
+            b"<p>As you were browsing something about your browser made us think you were a bot.</p></body></html>"
+        )
+    )
+    for _ in range(2):
+        with open_fetcher() as fetcher, pytest.raises(Refused, match="challenge: "):
+            fetcher.fetch(f"{shop.url}/search", LIMIT)
+    assert shop.paths().count("/search") == 1
+
+
+def test_cookies_are_not_kept(shop, open_fetcher) -> None:
+    shop.pages["/a"] = shop.Reply(b"a", headers={"Set-Cookie": "visitor=7; Path=/"})
+    with open_fetcher() as fetcher:
+        for _ in range(2):
+            fetcher.fetch(f"{shop.url}/a", LIMIT)
+    assert all("Cookie" not in hit.headers for hit in shop.hits)
+
+
+@pytest.mark.parametrize(("claimed", "body"), [(5000, b"short"), (3, b"longer than it says")])
+def test_a_wrong_length_harms_no_later_answer(shop, open_fetcher, claimed, body) -> None:
+    shop.pages["/wrong"] = shop.Reply(body, length=claimed)
+    shop.pages["/right"] = shop.Reply(b"right")
+    with open_fetcher() as fetcher:
+        try:
+            assert fetcher.fetch(f"{shop.url}/wrong", LIMIT).body == body[:claimed]
+        except Refused as error:
+            assert error.reason.startswith("no_answer")
+        assert fetcher.fetch(f"{shop.url}/right", LIMIT).body == b"right"
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused_also_behind_a_redirect(
+    shop, open_fetcher, polite, monkeypatch
+) -> None:
+    real = socket.getaddrinfo
+    inward = {"inside.example": "10.1.2.3", "mixed.example": "10.9.9.9"}
+
+    def resolve(host, port, *args, **kwargs):
+        if host == "mixed.example":  # one public address does not excuse the other
+            public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", port))
+            return [public, (socket.AF_INET, socket.SOCK_STREAM, 6, "", (inward[host], port))]
+        return real(inward.get(host, host), port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for host, address in inward.items():
+        shop.pages["/out"] = shop.Reply(b"", 302, headers={"Location": f"http://{host}/x.jpg"})
+        why = reason(open_fetcher, polite, f"{shop.url}/out")
+        assert why == f"address: {host}:80 is {address}, which is not a public address"
+
+
+def test_a_known_version_is_asked_for_conditionally(shop, open_fetcher, polite) -> None:
+    shop.pages["/a"] = shop.Reply(b"a")
+    with open_fetcher() as fetcher:
         first = fetcher.fetch(f"{shop.url}/a", LIMIT)
         again = fetcher.fetch(f"{shop.url}/a", LIMIT, first.validators)
         assert (again.status, again.body) == (304, b"")
         assert fetcher.fetch(f"{shop.url}/a", LIMIT, Validators('"other"')).status == 200
 
 
-def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_limit(shop, polite) -> None:
+def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_limit(
+    shop, open_fetcher, polite
+) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     shop.pages |= {
         "/endless": shop.Reply(endless=True),
@@ -111,15 +213,17 @@ def test_an_endless_body_a_declared_giant_and_a_compressed_bomb_are_cut_at_the_l
         "/bomb": shop.Reply(bomb, headers={"Content-Encoding": "gzip"}),
     }
     assert len(bomb) < LIMIT
-    assert reason(polite, f"{shop.url}/endless") == f"too_large: more than {LIMIT} bytes"
-    assert reason(polite, f"{shop.url}/giant") == f"too_large: {LIMIT + 1} bytes declared, {LIMIT} allowed"
-    assert reason(polite, f"{shop.url}/bomb") == f"too_large: more than {LIMIT} bytes"
+    assert reason(open_fetcher, polite, f"{shop.url}/endless") == f"too_large: more than {LIMIT} bytes"
+    assert (
+        reason(open_fetcher, polite, f"{shop.url}/giant") == f"too_large: {LIMIT + 1} bytes declared, {LIMIT} allowed"
+    )
+    assert reason(open_fetcher, polite, f"{shop.url}/bomb") == f"too_large: more than {LIMIT} bytes"
 
 
-def test_a_trickling_answer_ends_at_the_total_time(shop, polite) -> None:
+def test_a_trickling_answer_ends_at_the_total_time(shop, open_fetcher, polite) -> None:
     shop.pages["/drip"] = shop.Reply(b"x" * 1000, drip_s=0.05)
     started = time.monotonic()
-    why = reason(polite.model_copy(update={"total_timeout_s": 0.5}), f"{shop.url}/drip")
+    why = reason(open_fetcher, polite.model_copy(update={"total_timeout_s": 0.5}), f"{shop.url}/drip")
     assert why == "timeout: not complete after 0.5 s"
     assert time.monotonic() - started < 3
 
@@ -139,14 +243,14 @@ def test_a_trickling_answer_ends_at_the_total_time(shop, polite) -> None:
         ("/around", "redirects: more than 5"),
     ],
 )
-def test_a_redirect_to_where_the_crawler_may_not_go_is_refused(shop, polite, location, expected) -> None:
+def test_a_redirect_to_where_the_crawler_may_not_go_is_refused(shop, open_fetcher, polite, location, expected) -> None:
     shop.pages |= {p: shop.Reply(b"", 302, headers={"Location": location}) for p in ("/out", "/around")}
-    assert reason(polite, f"{shop.url}/out").startswith(expected)
+    assert reason(open_fetcher, polite, f"{shop.url}/out").startswith(expected)
 
 
-def test_the_budget_ends_the_requests(shop, polite) -> None:
+def test_the_budget_ends_the_requests(shop, open_fetcher, polite) -> None:
     shop.pages["/a"] = shop.Reply(b"a")
-    with Fetcher(polite, 2) as fetcher:
+    with open_fetcher(budget=2) as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
         assert fetcher.exhausted
         with pytest.raises(Refused, match="request_budget"):
@@ -154,10 +258,10 @@ def test_the_budget_ends_the_requests(shop, polite) -> None:
     assert len(shop.hits) == 2
 
 
-def test_the_shop_learns_who_asks_over_one_connection_and_no_proxy(shop, polite, monkeypatch) -> None:
+def test_the_shop_learns_who_asks_over_one_connection_and_no_proxy(shop, open_fetcher, polite, monkeypatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     shop.pages["/a"] = shop.Reply(b"a")
-    with Fetcher(polite.model_copy(update={"contact": "ops@example.org"}), 50) as fetcher:
+    with open_fetcher(polite.model_copy(update={"contact": "ops@example.org"})) as fetcher:
         fetcher.fetch(f"{shop.url}/a", LIMIT)
     headers = shop.hits[-1].headers
     assert headers["User-Agent"].startswith("lvbag/")
@@ -211,24 +315,24 @@ def certificate(folder: Path, name: str) -> Path:
 
 @pytest.mark.parametrize(("name", "accepted"), [("localhost", True), ("other.example", False)])
 def test_over_tls_the_certificate_is_checked_against_the_name_and_not_the_pinned_address(
-    shop, polite, tmp_path, monkeypatch, name, accepted
+    shop, open_fetcher, polite, tmp_path, monkeypatch, name, accepted
 ) -> None:
     pem = certificate(tmp_path, name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     shop.server.socket = context.wrap_socket(shop.server.socket, server_side=True)
     host = shop.netloc.replace("127.0.0.1", "localhost")
-    opened = fetcher_module.open_session
+    opened = wire_module.open_session
 
     def open_trusting(*args: object) -> object:
         session, adapter = opened(*args)
         session.verify = str(pem)
         return session, adapter
 
-    monkeypatch.setattr(fetcher_module, "open_session", open_trusting)
+    monkeypatch.setattr(wire_module, "open_session", open_trusting)
     shop.pages["/a"] = shop.Reply(b"a")
     settings = polite.model_copy(update={"loopback_hosts": (host,), "retries": 0})
-    with Fetcher(settings, 50) as fetcher:
+    with open_fetcher(settings) as fetcher:
         if accepted:
             assert fetcher.fetch(f"https://{host}/a", LIMIT).body == b"a"
             assert shop.hits[-1].headers["Host"] == host
@@ -262,11 +366,3 @@ def test_a_robots_txt_with_a_byte_order_mark_and_odd_bytes_is_read() -> None:
     rules = read_rules(200, b"\xef\xbb\xbfUser-agent: *\nDisallow: /\xff\nDisallow: /p*/x$")
     assert rules.refusal("https://shop.example/page/x")
     assert rules.refusal("https://shop.example/page/xy") is None
-
-
-@pytest.mark.parametrize(
-    ("tags", "expected"),
-    [(["noai"], "noai"), (["otherbot: noindex", "noai"], None), (["lvbag: noml"], "noml"), (["max-snippet: 5"], None)],
-)
-def test_opt_outs_are_read_with_their_addressee(tags, expected) -> None:
-    assert opt_out(tags) == expected

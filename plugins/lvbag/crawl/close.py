@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,6 +20,7 @@ from lvbag.crawl.plan import Plan, PlannedShard, load_plan
 from lvbag.crawl.results import NightResult
 from lvbag.crawl.rows import KEPT, REFUSED, UNCHANGED, count, refusals_by_rule
 from lvbag.crawl.shard import only_failed_searches, read_shard
+from lvbag.crawl.summary import ShardSummary, read_summary, write_watermarks
 from lvbag.settings import Settings
 from lvbag.store import Ref, Store, keys
 from lvbag.store.tables import write_table
@@ -33,13 +35,14 @@ class _Done:
     planned: PlannedShard
     listings: pl.DataFrame
     fetches: pl.DataFrame
+    summary: ShardSummary | None
 
 
 def close_night(store: Store, settings: Settings, night: dt.date) -> NightResult:
     """Write `keys.seen` of every source and, last, `keys.night_manifest`.
 
-    A shard that is missing is named in the manifest and in the log, and the rest of the night still counts. Raises
-    `CrawlError` when no shard is done, or when no shop answered a single search.
+    A shard that is missing or failed is named in the manifest and in the log, and the rest of the night still counts.
+    Raises `CrawlError` when no shard is done, or when no place answered a single search.
     """
     plan = load_plan(store, night)
     done = _read_done(store, plan)
@@ -57,6 +60,8 @@ def close_night(store: Store, settings: Settings, night: dt.date) -> NightResult
             fetches.filter(pl.col("source") == source),
         )
         write_table(store, keys.seen(night, source), seen, schemas.SEEN)
+        mine = [shard.summary for shard in done if shard.planned.source == source]
+        write_watermarks(store, night, source, [summary for summary in mine if summary is not None])
     result = _night_result(store, night, listings, fetches)
     manifest = _manifest(store, plan, done, result, refusals_by_rule((listings, fetches)))
     store.put_json(keys.night_manifest(night), manifest)
@@ -128,7 +133,7 @@ def _read_done(store: Store, plan: Plan) -> list[_Done]:
         if tables is None:
             log.warning("crawl.night shard is missing night=%s shard=%s", plan.night, planned.name)
         else:
-            done.append(_Done(planned, *tables))
+            done.append(_Done(planned, *tables, read_summary(store, plan.night, planned.source, planned.name)))
     if not done:
         raise CrawlError(f"no shard of night {plan.night} is crawled; crawl its {len(plan.shards)} shards first")
     return done
@@ -152,16 +157,22 @@ def _manifest(
     store: Store, plan: Plan, done: list[_Done], result: NightResult, refused: dict[str, int]
 ) -> dict[str, object]:
     names = {shard.planned.name for shard in done}
+    summaries = [shard.summary for shard in done if shard.summary is not None]
     refs: list[Ref] = []
     for shard in done:
         where = (plan.night, shard.planned.source, shard.planned.name)
         refs += [keys.listings(*where), keys.fetches(*where)]
+        refs += [keys.shard_summary(*where)] if shard.summary is not None else []
     refs += [keys.seen(plan.night, source) for source in sorted({shard.planned.source for shard in done})]
     return {
         "night": plan.night.isoformat(),
         "tables": {ref.key: hashlib.sha256(store.get(ref)).hexdigest() for ref in refs},
         "shards": sorted(names),
         "missing_shards": sorted({shard.name for shard in plan.shards} - names),
+        "failed_shards": {s.shard: s.failure for s in summaries if s.failure is not None},
+        "hosts_given_up": {host: why for s in summaries for host, why in s.given_up.items()},
+        "dropped": dict(sorted(sum((Counter(s.dropped) for s in summaries), Counter()).items())),
+        "pages_of_results": {"read": sum(s.pages for s in summaries), "failed": sum(s.pages_failed for s in summaries)},
         "listings": result.listings,
         "images_new": result.images_new,
         "images_unchanged": result.images_unchanged,

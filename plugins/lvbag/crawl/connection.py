@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -17,6 +20,16 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from lvbag.crawl.addresses import Target
+
+_LONGEST_POLL_S = 0.25
+
+
+@dataclass
+class Cut:
+    """When (time.monotonic) an answer is cut off, and whether it was."""
+
+    at: float
+    happened: bool = False
 
 
 class PinnedAdapter(HTTPAdapter):
@@ -27,6 +40,9 @@ class PinnedAdapter(HTTPAdapter):
         self._addresses = tuple(addresses)
         self._current = 0
         self._socket: socket.socket | None = None
+        self._cut: Cut | None = None
+        self._watcher: threading.Thread | None = None
+        self._closed = threading.Event()
         super().__init__(pool_connections=1, pool_maxsize=1, pool_block=True)
 
     def try_next_address(self) -> None:
@@ -34,26 +50,38 @@ class PinnedAdapter(HTTPAdapter):
         self._current = (self._current + 1) % len(self._addresses)
 
     @contextmanager
-    def cut_after(self, seconds: float) -> Iterator[threading.Event]:
-        """Shut the socket after this time, however the server trickles; the event tells whether that happened."""
-        cut = threading.Event()
+    def cut_after(self, seconds: float) -> Iterator[Cut]:
+        """Shut the socket after this time, however the server trickles; `Cut.happened` tells whether that was so."""
+        self._watch(min(_LONGEST_POLL_S, seconds / 4))
+        cut = self._cut = Cut(time.monotonic() + seconds)
+        try:
+            yield cut
+        finally:
+            self._cut = None
 
-        def shut() -> None:
-            cut.set()
+    def close(self) -> None:
+        """Close the connection and end the thread that watches it."""
+        self._closed.set()
+        super().close()
+
+    def _watch(self, poll_s: float) -> None:
+        """One thread a connection, not one a request: starting a thread costs as much as fetching a picture."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._keep_watching, args=(poll_s,), daemon=True)
+            self._watcher.start()
+
+    def _keep_watching(self, poll_s: float) -> None:
+        while not self._closed.wait(poll_s):
+            cut = self._cut
+            if cut is None or cut.happened or time.monotonic() < cut.at:
+                continue
+            cut.happened = True
             if self._socket is not None:
                 try:
                     # past ssl's own shutdown, which would touch the state that the reading thread is using
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
                 except OSError:
-                    return  # it is closed already
-
-        timer = threading.Timer(seconds, shut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield cut
-        finally:
-            timer.cancel()
+                    continue  # it is closed already
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: bool | str, cert: str | tuple[str, str] | None = None
@@ -81,6 +109,7 @@ def open_session(target: Target, addresses: Sequence[str], user_agent: str) -> t
     """A session with one connection to the target's host, blind to proxies and credentials of the environment."""
     session = requests.Session()
     session.trust_env = False
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))  # nobody is followed around
     session.headers.clear()
     session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate", "Host": target.host_header})
     adapter = PinnedAdapter(target.host, addresses)

@@ -1,96 +1,83 @@
-"""Fetching: politely (robots.txt, one connection a host, delays, Retry-After, a budget) and safely (checked
-addresses, limits on bytes, seconds and redirects).
+"""Fetching politely: robots.txt, one connection and one pace a host over all shards of a night, Retry-After, a budget,
+a circuit breaker, and hosts that are left alone once they show a challenge.
 
-`Fetcher.fetch` returns an answer or raises `Refused` with the reason that goes into the row. A host that asks for a
-longer wait than `crawl.max_retry_after_s`, keeps answering 429 or does not answer at all is given up for the shard.
+`Fetcher.fetch` returns an answer or raises `Refused` with the reason that goes into the row. Safety (addresses, bytes,
+seconds) is in `addresses`, `connection` and `wire`; what a host said earlier tonight comes from its lease.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import urljoin
-
-import requests
-import urllib3
 
 from lvbag import __version__
 from lvbag.crawl import pace, robots
 from lvbag.crawl.addresses import Target, parse_target, resolve
-from lvbag.crawl.connection import PinnedAdapter, open_session
+from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
+from lvbag.crawl.challenges import challenge
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.leases import Lease, Leases
+from lvbag.crawl.pace import PaceRules
+from lvbag.crawl.robots_cache import RobotsCache
+from lvbag.crawl.wire import Ask, Interrupted, TooSlow, Wire, next_hop
 from lvbag.settings import CrawlSettings
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 64 * 1024
-_UNREAD_BODY = 64 * 1024
-"""Bytes read of an answer that is not wanted, so that its connection can be used again."""
-_SILENT_LIMIT = 3
-"""Fetches in a row without an answer after which a host is given up."""
-_MAX_HEADER = 512
-_WIRE_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+_NOTHING: Mapping[str, str] = {}
+
+
+class Challenged(Refused):
+    """The host answered with a challenge page instead of content, and is left alone for the night."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        super().__init__(reason, answer.status, len(answer.body))
+        self.answer = answer
+
+
+class BudgetSpent(Refused):
+    """The shard may send no further request."""
 
 
 @dataclass(frozen=True)
-class Validators:
-    """What makes a request conditional: the entity tag and date of the version that is known already."""
+class CallLimit:
+    """How many calls of an API's host may be made in a night, and the setting that says so."""
 
-    etag: str | None = None
-    last_modified: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The request's headers; none where nothing is known."""
-        pairs = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in pairs.items() if value}
-
-    def or_else(self, other: Validators) -> Validators:
-        """These, or the others where these are empty (a 304 need not repeat them)."""
-        return Validators(self.etag or other.etag, self.last_modified or other.last_modified)
-
-
-NO_VALIDATORS = Validators()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer of a server: `body` is decompressed and no longer than the limit."""
-
-    url: str  # that gave the answer, after redirects
-    status: int
-    body: bytes
-    content_type: str  # lower case, with parameters; empty when there was none
-    validators: Validators
-    robots_tags: tuple[str, ...]  # the values of X-Robots-Tag
-    redirect: str | None = None
-    retry_after: str | None = None
+    calls: int
+    setting: str
 
 
 @dataclass
 class _Host:
-    """What is known of one origin (scheme, host, port) during a shard."""
+    """One host while its lease is ours: its one connection, and when it may be asked next."""
 
-    session: requests.Session
-    adapter: PinnedAdapter
-    delay_s: float
-    rules: robots.RobotsRules | None = None
+    name: str
+    lease: Lease
+    origin: str = ""
+    wire: Wire | None = None
     not_before: float = 0.0  # time.monotonic()
-    silent: int = 0  # fetches in a row without an answer
-    given_up: str | None = None
+
+    def close(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+        self.wire = None
 
 
 class Fetcher:
     """All requests of one shard, one after the other. Not for use by several threads."""
 
-    def __init__(self, settings: CrawlSettings, budget: int) -> None:
+    def __init__(self, settings: CrawlSettings, leases: Leases, cache: RobotsCache, budget: int = 0) -> None:
         self._settings = settings
-        self._left = budget
+        self._leases = leases
+        self._cache = cache
+        self._allowed = budget
         self._hosts: dict[str, _Host] = {}
+        self._robots: dict[str, robots.RobotsRules] = {}  # by origin
+        self._crawl_delays: dict[str, float] = {}  # by host
         self.requests = 0
         contact = settings.contact.strip()
         self._user_agent = f"lvbag/{__version__}" + (f" (+{contact})" if contact else "")
@@ -98,7 +85,11 @@ class Fetcher:
     @property
     def exhausted(self) -> bool:
         """Whether the budget is spent."""
-        return self._left <= 0
+        return self.requests >= self._allowed
+
+    def grant(self, requests: int) -> None:
+        """Add to the budget."""
+        self._allowed += requests
 
     def __enter__(self) -> Fetcher:
         return self
@@ -109,9 +100,10 @@ class Fetcher:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. The leases stay with who opened them."""
         for host in self._hosts.values():
-            host.session.close()
+            host.close()
+        self._hosts.clear()
 
     def fetch(self, url: str, max_bytes: int, validators: Validators = NO_VALIDATORS) -> Answer:
         """GET a URL: status 200, or 304 when validators were sent. Anything else raises `Refused`.
@@ -120,187 +112,219 @@ class Fetcher:
         """
         target = parse_target(url)
         for _ in range(self._settings.max_redirects + 1):
-            host = self._host(target)
-            self._obey_robots(host, target)
-            answer = self._ask(host, target, max_bytes, validators.headers)
+            self._obey_robots(target)
+            # only now: reading a robots.txt can lead to another host, and waiting for that one gives this one back
+            answer = self._ask(self._host(target), Ask(target, max_bytes, validators.headers))
             if answer.redirect is None:
                 return _accepted(answer, conditional=bool(validators.headers))
-            target = _next_hop(target, answer.redirect)
+            target = next_hop(target, answer.redirect)
         raise Refused(f"redirects: more than {self._settings.max_redirects}")
 
-    # -------------------------------------------------------------- hosts and their robots.txt
+    def call(
+        self,
+        url: str,
+        max_bytes: int,
+        headers: Mapping[str, str] = _NOTHING,
+        body: bytes | None = None,
+        limit: CallLimit | None = None,
+    ) -> Answer:
+        """Call an API that gave us a key: no robots.txt, no redirects.
+
+        Only status 200 is returned; anything else raises `Refused`.
+        """
+        target = parse_target(url)
+        host = self._host(target)
+        if limit is not None and host.lease.record.requests >= limit.calls:
+            raise Refused(f"daily_calls: {limit.calls} calls of {host.name} are made tonight ({limit.setting})")
+        return _accepted(self._ask(host, Ask(target, max_bytes, headers, body)), conditional=False)
+
+    # -------------------------------------------------------------- hosts
 
     def _host(self, target: Target) -> _Host:
-        host = self._hosts.get(target.origin)
-        if host is None:
-            addresses = resolve(target, self._settings.loopback_hosts)
-            session, adapter = open_session(target, addresses, self._user_agent)
-            host = self._hosts[target.origin] = _Host(session, adapter, self._settings.min_delay_s)
+        """The target's host, ours alone: waits while another shard talks to it."""
+        name = target.host_header
+        host = self._hosts.get(name)
+        if host is None or not host.lease.is_valid:
+            host = self._take(name)
+        if host.origin != target.origin:
+            host.close()
+            host.wire = Wire(target, resolve(target, self._settings.loopback_hosts), self._user_agent, self._settings)
+            host.origin = target.origin
         return host
 
-    def _obey_robots(self, host: _Host, target: Target) -> None:
-        if host.rules is None:
-            host.rules = self._load_robots(target)
-            host.delay_s = max(self._settings.min_delay_s, host.rules.delay_s)
-            if host.delay_s > self._settings.max_retry_after_s:
-                self._give_up(host, target, f"crawl-delay of {host.delay_s:g} s")
-            host.not_before = max(host.not_before, time.monotonic() + host.delay_s)
-        if why := host.rules.refusal(target.url):
+    def _take(self, name: str) -> _Host:
+        old = self._hosts.pop(name, None)
+        if old is not None:
+            old.close()
+        lease = self._leases.take(name)
+        for other in [other for other in self._hosts if not self._leases.holds(other)]:
+            self._hosts.pop(other).close()  # given back while we waited; its next holder connects alone
+        host = self._hosts[name] = _Host(name, lease)
+        if lease.record.not_before is not None:
+            wait_s = (lease.record.not_before - dt.datetime.now(dt.UTC)).total_seconds()
+            host.not_before = time.monotonic() + min(wait_s, self._longest_wait_s)
+        return host
+
+    @property
+    def _longest_wait_s(self) -> float:
+        """Longer waits are never asked for, so a clock that is wrong cannot stall the night."""
+        settings = self._settings
+        return max(settings.max_retry_after_s, settings.breaker_pause_s * 2.0**settings.breaker_openings)
+
+    def _rules(self, name: str) -> PaceRules:
+        settings = self._settings
+        crawl_delay_s = self._crawl_delays.get(name, 0.0)
+        return PaceRules(
+            base_s=max(settings.min_delay_s, crawl_delay_s),
+            factor=settings.delay_factor,
+            max_delay_s=max(settings.max_delay_s, crawl_delay_s),
+            breaker_failures=settings.breaker_failures,
+            breaker_pause_s=settings.breaker_pause_s,
+            breaker_openings=settings.breaker_openings,
+        )
+
+    # -------------------------------------------------------------- robots.txt
+
+    def _obey_robots(self, target: Target) -> None:
+        rules = self._robots.get(target.origin)
+        if rules is None:
+            rules = self._robots[target.origin] = self._load_robots(target)
+            self._keep_crawl_delay(self._host(target), rules.delay_s)
+        if why := rules.refusal(target.url):
             raise Refused(why)
 
+    def _keep_crawl_delay(self, host: _Host, delay_s: float) -> None:
+        crawl_delay_s = self._crawl_delays[host.name] = max(delay_s, self._crawl_delays.get(host.name, 0.0))
+        if crawl_delay_s > self._settings.max_retry_after_s:
+            self._give_up(host, f"crawl-delay of {crawl_delay_s:g} s")
+        slower_s = max(host.lease.record.delay_s, self._rules(host.name).base_s)
+        host.lease.note(delay_s=slower_s)
+        if host.lease.record.requests:
+            host.not_before = max(host.not_before, time.monotonic() + slower_s)
+
     def _load_robots(self, target: Target) -> robots.RobotsRules:
+        cached = self._cache.load(target.origin)
+        if cached is not None:
+            return cached
         try:
             answer = self._ask_robots(parse_target(f"{target.origin}/robots.txt"))
-        except _BudgetSpent:
+        except (BudgetSpent, Challenged):
             raise
         except Refused as error:
-            return robots.read_rules(error.status, b"") if error.status else robots.forbid(error.reason)
+            if error.status is None:
+                return robots.forbid(error.reason)
+            return self._cache.store(target.origin, error.status, b"")
         # a chain of more than five redirects counts as "unavailable", which allows (RFC 9309 2.3.1.2)
-        return robots.RobotsRules() if answer is None else robots.read_rules(answer.status, answer.body)
+        status, body = (404, b"") if answer is None else (answer.status, answer.body)
+        return self._cache.store(target.origin, status, body)
 
     def _ask_robots(self, target: Target) -> Answer | None:
         for _ in range(robots.MAX_REDIRECTS + 1):
-            answer = self._ask(self._host(target), target, robots.MAX_BYTES, {}, cut=True)
+            answer = self._ask(self._host(target), Ask(target, robots.MAX_BYTES, _NOTHING, cut=True))
             if answer.redirect is None:
                 return answer
-            target = _next_hop(target, answer.redirect)
+            target = next_hop(target, answer.redirect)
         return None
 
-    # -------------------------------------------------------------- one request with its retries
+    # -------------------------------------------------------------- one request with its tries
 
-    def _ask(self, host: _Host, target: Target, limit: int, headers: dict[str, str], cut: bool = False) -> Answer:
-        """Ask until there is an answer that waiting would not change; `cut`: shorten a long body, do not refuse it."""
+    def _ask(self, host: _Host, ask: Ask) -> Answer:
+        """Ask until there is an answer that waiting would not change."""
         for attempt in range(self._settings.retries + 1):
             self._wait_turn(host)
             try:
-                answer = self._send(host, target, limit, headers, cut)
-            except _Interrupted as error:
+                answer = self._send(host, ask)
+            except Interrupted as error:
                 last: Refused = error
-                wait = pace.backoff_s(attempt)
-                host.adapter.try_next_address()
+                wait_s = pace.backoff_s(attempt)
             else:
-                host.silent = 0
                 if answer.status not in pace.RETRIED_STATUS:
                     return answer
                 last = Refused(f"http_status: {answer.status}", answer.status)
-                wait = self._wait_of(host, target, answer, attempt)
-            host.not_before = max(host.not_before, time.monotonic() + wait)
-            log.debug("crawl.retry url=%s attempt=%d reason=%s wait_s=%.1f", target.url, attempt, last.reason, wait)
-        self._note_failure(host, target, last)
+                wait_s = self._wait_of(host, answer, attempt)
+            host.not_before = max(host.not_before, time.monotonic() + wait_s)
+            log.debug("crawl.retry url=%s attempt=%d reason=%s", ask.target.url, attempt, last.reason)
+        self._note_failed_fetch(host, last)
         raise last
 
-    def _wait_of(self, host: _Host, target: Target, answer: Answer, attempt: int) -> float:
+    def _send(self, host: _Host, ask: Ask) -> Answer:
+        """One exchange; what it says of the host goes into the host's record."""
+        if host.wire is None:
+            raise Refused(f"no_answer: {host.name} is not connected")
+        rules = self._rules(host.name)
+        try:
+            answer = host.wire.send(ask)
+        except (Interrupted, TooSlow) as error:
+            self._note_pace(host, host.lease.record.pace.after_complaint(rules))
+            if isinstance(error, TooSlow):
+                self._note_failed_fetch(host, error)
+            raise
+        except Refused:
+            self._note_pace(host, host.lease.record.pace.after_answer(rules, host.wire.took_s))
+            raise
+        if answer.status in pace.RETRIED_STATUS:
+            self._note_pace(host, host.lease.record.pace.after_complaint(rules))
+        else:
+            self._note_pace(host, host.lease.record.pace.after_answer(rules, host.wire.took_s))
+        if why := challenge(answer.body, answer.content_type, answer.status):
+            self._leave_alone(host, f"challenge: {why}")
+            raise Challenged(f"challenge: {why}", answer)
+        return answer
+
+    def _wait_of(self, host: _Host, answer: Answer, attempt: int) -> float:
         asked = pace.retry_after_s(answer.retry_after, dt.datetime.now(dt.UTC))
         if asked is not None and asked > self._settings.max_retry_after_s:
-            self._give_up(host, target, f"answer {answer.status} with Retry-After of {asked:g} s", answer.status)
+            self._give_up(host, f"answer {answer.status} with Retry-After of {asked:g} s", answer.status)
         return pace.backoff_s(attempt) if asked is None else asked
 
-    def _note_failure(self, host: _Host, target: Target, last: Refused) -> None:
-        if last.status == 429:
-            self._give_up(host, target, f"answer 429 to {self._settings.retries + 1} requests", 429)
-        if last.status is None:
-            host.silent += 1
-            if host.silent >= _SILENT_LIMIT:
-                self._give_up(host, target, f"{host.silent} fetches without an answer; {last.reason}")
-
-    def _give_up(self, host: _Host, target: Target, why: str, status: int | None = None) -> None:
-        host.given_up = f"host_given_up: {why}"
-        log.warning("crawl.host given up host=%s why=%s", target.netloc, why)
-        raise Refused(host.given_up, status)
-
     def _wait_turn(self, host: _Host) -> None:
-        if host.given_up is not None:
-            raise Refused(host.given_up)
-        if self._left <= 0:
-            raise _BudgetSpent("request_budget: the shard's share of crawl.max_requests is spent")
-        time.sleep(max(0.0, host.not_before - time.monotonic()))
-        self._left -= 1
+        if host.lease.record.given_up is not None:
+            raise Refused(host.lease.record.given_up)
+        if self.exhausted:
+            raise BudgetSpent("request_budget: the share of crawl.max_requests is spent")
+        if (wait_s := host.not_before - time.monotonic()) > 0:
+            time.sleep(wait_s)
+        if not host.lease.is_valid:
+            raise Refused(f"lease_lost: another shard may talk to {host.name} now; the store was away for too long")
         self.requests += 1
+        host.lease.note(requests=host.lease.record.requests + 1)
 
-    # -------------------------------------------------------------- the wire
+    # -------------------------------------------------------------- what a host's answers mean for it
 
-    def _send(self, host: _Host, target: Target, limit: int, headers: dict[str, str], cut: bool) -> Answer:
-        settings = self._settings
-        with host.adapter.cut_after(settings.total_timeout_s) as too_late:
-            try:
-                request = host.session.prepare_request(requests.Request("GET", target.url, headers=headers))
-                with host.session.send(
-                    request, stream=True, allow_redirects=False, timeout=settings.timeout_s
-                ) as response:
-                    answer = _read(target, response, _redirect(host.session, response), limit, cut)
-            except _WIRE_ERRORS as error:
-                if not too_late.is_set():
-                    raise _Interrupted(f"no_answer: {type(error).__name__}") from None
-            else:
-                # a body whose length nobody stated ends like a complete one when its socket is shut
-                if not too_late.is_set():
-                    return answer
-            finally:
-                host.not_before = time.monotonic() + host.delay_s
-        refused = Refused(f"timeout: not complete after {settings.total_timeout_s:g} s")
-        self._note_failure(host, target, refused)
-        raise refused
+    def _note_pace(self, host: _Host, now: pace.Pace) -> None:
+        host.not_before = time.monotonic() + now.delay_s
+        host.lease.note(
+            delay_s=now.delay_s,
+            failures=now.failures,
+            openings=now.openings,
+            not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=now.delay_s),
+        )
 
+    def _note_failed_fetch(self, host: _Host, last: Refused) -> None:
+        """After all tries of one fetch: slow down, pause, or give the host up."""
+        if last.status == 429:
+            self._give_up(host, f"answer 429 to {self._settings.retries + 1} requests", 429)
+        rules = self._rules(host.name)
+        now = host.lease.record.pace.after_failed_fetch(rules)
+        self._note_pace(host, now)
+        if now.is_hopeless(rules):
+            self._give_up(host, f"{now.failures} fetches in a row failed; {last.reason}", last.status)
+        if now.pause_s:
+            log.warning("crawl.host paused host=%s pause_s=%.0f why=%s", host.name, now.pause_s, last.reason)
+            host.not_before = time.monotonic() + now.pause_s
+            host.lease.note(not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=now.pause_s))
+            self._leases.save(host.name)
 
-class _Interrupted(Refused):
-    """There was no complete answer; asking again may help."""
+    def _give_up(self, host: _Host, why: str, status: int | None = None) -> None:
+        reason = f"host_given_up: {why}"
+        self._leave_alone(host, reason)
+        raise Refused(reason, status)
 
-
-class _BudgetSpent(Refused):
-    """The shard may send no further request."""
-
-
-def _read(target: Target, response: requests.Response, redirect: str | None, limit: int, cut: bool) -> Answer:
-    wanted = response.status_code == 200
-    body = _read_body(response, limit if wanted else _UNREAD_BODY, cut or not wanted)
-    headers = response.headers
-    return Answer(
-        url=target.url,
-        status=response.status_code,
-        body=body,
-        content_type=headers.get("Content-Type", "").lower(),
-        validators=Validators(_clean(headers.get("ETag")), _clean(headers.get("Last-Modified"))),
-        robots_tags=tuple(headers.get("X-Robots-Tag", "").split(",")),
-        redirect=redirect,
-        retry_after=headers.get("Retry-After"),
-    )
-
-
-def _redirect(session: requests.Session, response: requests.Response) -> str | None:
-    try:
-        return session.get_redirect_target(response)
-    except UnicodeError:
-        raise Refused("redirects: the Location header is not readable", response.status_code) from None
-
-
-def _next_hop(target: Target, location: str) -> Target:
-    try:
-        url = urljoin(target.url, location)
-    except ValueError as error:
-        raise Refused(f"bad_url: {str(error)[:200]}") from None
-    return parse_target(url)
-
-
-def _read_body(response: requests.Response, limit: int, cut: bool) -> bytes:
-    """The decompressed body; one byte more than the limit is refused, or left out where it may be cut."""
-    declared = response.headers.get("Content-Length", "")
-    if not cut and declared.isdigit() and len(declared) < 20 and int(declared) > limit:
-        raise Refused(f"too_large: {declared} bytes declared, {limit} allowed", response.status_code)
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if len(body) > limit:
-            if cut:
-                return bytes(body[:limit])
-            raise Refused(f"too_large: more than {limit} bytes", response.status_code, len(body))
-    return bytes(body)
-
-
-def _clean(value: str | None) -> str | None:
-    """A validator that can be sent back as it is; anything odd counts as none."""
-    if value is None or not value.isascii() or not value.isprintable() or len(value) > _MAX_HEADER:
-        return None
-    return value.strip() or None
+    def _leave_alone(self, host: _Host, reason: str) -> None:
+        """For the rest of the night, in every shard."""
+        host.lease.note(given_up=reason)
+        self._leases.save(host.name)
+        log.warning("crawl.host given up host=%s why=%s", host.name, reason)
 
 
 def _accepted(answer: Answer, conditional: bool) -> Answer:

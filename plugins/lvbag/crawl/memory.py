@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
 from lvbag import schemas
-from lvbag.crawl.fetcher import Validators
+from lvbag.crawl.answers import Validators
 from lvbag.crawl.rows import REFUSED, ListingRow, read_listings
 from lvbag.store import Bucket, ObjectMissing, Ref, Store, keys
 from lvbag.store.tables import read_table
 
 _SEEN_KEY = re.compile(r"seen/night=(\d{4}-\d{2}-\d{2})/")
+_TABLES = 32
+"""Tables of earlier nights held at a time."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +45,22 @@ class KnownImage:
 
 
 class Memory:
-    """One source's past, looked up by URL."""
+    """One source's past, looked up by URL. It holds one table, whatever its length, and a few others at a time."""
 
     def __init__(self, store: Store, source: str, seen: pl.DataFrame) -> None:
         self._store = store
         self._source = source
-        self._seen = {(row["kind"], row["url"]): row for row in seen.iter_rows(named=True)}
-        self._pages: dict[tuple[dt.date, str], dict[str, ListingRow]] = {}
-        self._refusals: dict[tuple[dt.date, str], dict[str, str]] = {}
+        self._tables = {str(kind): rows.sort("url") for (kind,), rows in seen.group_by("kind")}
+        self._pages_of = lru_cache(_TABLES)(self._read_pages)
+        self._refusals_of = lru_cache(_TABLES)(self._read_refusals)
+
+    def knows(self, url: str) -> bool:
+        """Whether this listing's page has been seen before."""
+        return self._find("page", url) is not None
 
     def page(self, url: str) -> KnownPage | None:
         """What is known of an item page, or None."""
-        seen = self._seen.get(("page", url))
+        seen = self._find("page", url)
         if seen is None:
             return None
         row = self._pages_of(seen["night"], seen["shard"]).get(url)
@@ -59,7 +68,7 @@ class Memory:
 
     def image(self, url: str) -> KnownImage | None:
         """What is known of a picture, or None."""
-        seen = self._seen.get(("image", url))
+        seen = self._find("image", url)
         if seen is None:
             return None
         validators = Validators(seen["etag"], seen["last_modified"])
@@ -70,18 +79,22 @@ class Memory:
             return None
         return KnownImage(validators, seen["sha256"], seen["format"])
 
-    def _pages_of(self, night: dt.date, shard: str) -> dict[str, ListingRow]:
-        if (night, shard) not in self._pages:
-            frame = self._read(keys.listings(night, self._source, shard), schemas.LISTINGS)
-            self._pages[night, shard] = {row.url: row for row in read_listings(frame)}
-        return self._pages[night, shard]
+    def _find(self, kind: str, url: str) -> dict[str, Any] | None:
+        table = self._tables.get(kind)
+        if table is None:
+            return None
+        urls = table["url"]
+        place = bisect_left(range(len(urls)), url, key=lambda row: urls[row])
+        return table.row(place, named=True) if place < len(urls) and urls[place] == url else None
 
-    def _refusals_of(self, night: dt.date, shard: str) -> dict[str, str]:
-        if (night, shard) not in self._refusals:
-            frame = self._read(keys.fetches(night, self._source, shard), schemas.FETCHES)
-            refused = frame.filter(pl.col("verdict") == REFUSED).select("image_url", "reason")
-            self._refusals[night, shard] = dict(refused.iter_rows())
-        return self._refusals[night, shard]
+    def _read_pages(self, night: dt.date, shard: str) -> dict[str, ListingRow]:
+        frame = self._read(keys.listings(night, self._source, shard), schemas.LISTINGS)
+        return {row.url: row for row in read_listings(frame)}
+
+    def _read_refusals(self, night: dt.date, shard: str) -> dict[str, str]:
+        frame = self._read(keys.fetches(night, self._source, shard), schemas.FETCHES)
+        refused = frame.filter(pl.col("verdict") == REFUSED).select("image_url", "reason")
+        return dict(refused.iter_rows())
 
     def _read(self, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
         try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 import polars as pl
-
-from lvbag import schemas
 
 KEPT = "kept"
 REFUSED = "refused"
@@ -19,6 +19,12 @@ UNCHANGED = "unchanged"
 DUPLICATE = "duplicate_url"
 SEARCH_FAILED = "search_failed"
 """The rule of a row that stands for a page of results which could not be read; it is no listing."""
+_PIECE = 2000
+"""Rows turned into a table at a time."""
+_TRANSIENT = frozenset(
+    {"daily_calls", "host_given_up", "lease_lost", "no_answer", "request_budget", "robots_unreachable", "timeout"}
+)
+_TRANSIENT_STATUS = re.compile(r"http_status: (429|5\d\d)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class ListingRow:
     verdict: str
     reason: str | None
     fetched_at: dt.datetime
+    brand: str | None = None
+    sku: str | None = None
+    gtin: str | None = None
+    condition: str | None = None
+    availability: str | None = None
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -94,14 +105,29 @@ class Counts:
     refused: int
 
 
-def listings_frame(rows: Sequence[ListingRow]) -> pl.DataFrame:
-    """The table of these rows."""
-    return _frame([{**_columns(row), "image_urls": list(row.image_urls)} for row in rows], schemas.LISTINGS)
+def to_json(row: ListingRow | FetchRow) -> dict[str, Any]:
+    """A row as JSON values."""
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return values | {"night": row.night.isoformat(), "fetched_at": row.fetched_at.isoformat()}
 
 
-def fetches_frame(rows: Sequence[FetchRow]) -> pl.DataFrame:
-    """The table of these rows."""
-    return _frame([_columns(row) for row in rows], schemas.FETCHES)
+def listing_of(value: Mapping[str, Any]) -> ListingRow:
+    """The row that `to_json` wrote."""
+    return ListingRow(**_times(value) | {"image_urls": tuple(value["image_urls"])})
+
+
+def fetch_of(value: Mapping[str, Any]) -> FetchRow:
+    """The row that `to_json` wrote."""
+    return FetchRow(**_times(value))
+
+
+def frame_of(values: Iterable[Mapping[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+    """The table of the rows that `to_json` wrote, made in pieces so that the rows never stand in memory twice."""
+    pieces = [schema.to_frame()]
+    rows = iter(values)
+    while piece := [_times(value) for value in islice(rows, _PIECE)]:
+        pieces.append(pl.DataFrame(piece, schema=schema, orient="row"))
+    return pl.concat(pieces).rechunk()
 
 
 def read_listings(frame: pl.DataFrame) -> list[ListingRow]:
@@ -137,13 +163,20 @@ def refusals_by_rule(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
     counter: Counter[str] = Counter()
     for frame in frames:
         reasons = frame.filter(pl.col("verdict") == REFUSED)["reason"].to_list()
-        counter.update(str(reason).split(":", 1)[0] for reason in reasons)
+        counter.update(rule_of(str(reason)) for reason in reasons)
     return dict(sorted(counter.items()))
 
 
-def _columns(row: ListingRow | FetchRow) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in fields(row)}
+def is_transient(reason: str | None) -> bool:
+    """Whether another night may not meet this refusal again, so that what it hid has still to be fetched."""
+    return reason is not None and (rule_of(reason) in _TRANSIENT or _TRANSIENT_STATUS.match(reason) is not None)
 
 
-def _frame(rows: list[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema, orient="row") if rows else schema.to_frame()
+def rule_of(reason: str) -> str:
+    """The rule of a reason: what stands before its first colon."""
+    return reason.split(":", 1)[0]
+
+
+def _times(value: Mapping[str, Any]) -> dict[str, Any]:
+    night, fetched_at = dt.date.fromisoformat(value["night"]), dt.datetime.fromisoformat(value["fetched_at"])
+    return {**value, "night": night, "fetched_at": fetched_at}

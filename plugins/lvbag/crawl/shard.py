@@ -1,84 +1,97 @@
-"""One shard: some products at one source, searched, fetched and written down.
+"""One shard: some products at one source (or a source that is read whole), searched, fetched and written down.
 
 The fetch table is written last and is the commit mark: a shard that has it is done. A shard whose every search failed
-fetched nothing, so it is not done and a later run tries again.
+fetched nothing, so it is not done and a later run tries again. A shard that was killed goes on with its journal.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 
 import polars as pl
 
 from lvbag import schemas
 from lvbag.catalog import Catalog
-from lvbag.crawl.errors import CrawlError, Refused
+from lvbag.crawl.errors import CrawlError
 from lvbag.crawl.fetcher import Fetcher
-from lvbag.crawl.listing import ShardRun
+from lvbag.crawl.files import FileReader
+from lvbag.crawl.journal import LISTING, PICTURE, Journal, discard_journal, open_journal
+from lvbag.crawl.leases import Leases, read_hosts
+from lvbag.crawl.listing import Listings
 from lvbag.crawl.memory import open_memory
+from lvbag.crawl.pictures import Pictures
 from lvbag.crawl.plan import PlannedShard, load_plan, require_contact
 from lvbag.crawl.results import ShardResult
-from lvbag.crawl.rows import KEPT, count, fetches_frame, is_failed_search, listings_frame
-from lvbag.crawl.sources import Page, SearchPage, open_source
-from lvbag.settings import Settings, SourceSettings
+from lvbag.crawl.robots_cache import RobotsCache
+from lvbag.crawl.rows import KEPT, count, frame_of, is_failed_search
+from lvbag.crawl.run import FETCH_ROW, LISTING_ROW, Progress, ShardRun
+from lvbag.crawl.searching import Search
+from lvbag.crawl.sources import open_source
+from lvbag.crawl.summary import ShardSummary, read_summary, read_watermarks
+from lvbag.settings import Settings
+from lvbag.source_settings import AnySource, FolderSettings
 from lvbag.store import Bucket, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 
+_Tables = tuple[pl.DataFrame, pl.DataFrame]
+
 
 def crawl_shard(  # noqa: PLR0917 - the one signature that DAGs and the command line call
-    store: Store, settings: Settings, catalog: Catalog, night: dt.date, shard: str, again: bool = False
+    store: Store,
+    settings: Settings,
+    catalog: Catalog,
+    night: dt.date,
+    shard: str,
+    again: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> ShardResult:
     """Crawl one shard of the night's plan, or take it as it stands.
 
-    Raises `CrawlError` when the night has no such shard, its source is no longer set up, or `crawl.contact` is
-    missing. What a shop refuses or gets wrong becomes a refused row instead.
+    Waits while another shard of the same source, or one that talks to the same host, is at work. Raises `CrawlError`
+    when the night has no such shard, its source is no longer set up, `crawl.contact` is missing, or, after everything
+    was written down, when what could not be read is the rule and not the exception. What a place refuses or gets wrong
+    becomes a refused row.
     """
     planned = load_plan(store, night).shard(shard)
-    if not again and (tables := read_shard(store, night, planned)) is not None and not only_failed_searches(tables[0]):
-        log.info("crawl.shard reused night=%s shard=%s", night, shard)
-        return _result(shard, *tables, reused=True)
+    if not again and (done := _done(store, night, planned)) is not None:
+        return _taken_as_it_stands(store, night, planned, done)
     source = settings.crawl.sources.get(planned.source)
     if source is None:
         raise CrawlError(f"shard {shard} is of source {planned.source!r}, which is no longer under crawl.sources")
-    require_contact(settings.crawl, planned.source)
-    with Fetcher(settings.crawl, planned.requests) as fetcher:
-        run = ShardRun(
-            store=store,
-            settings=settings,
-            catalog=catalog,
-            night=night,
-            source_name=planned.source,
-            shard=shard,
-            source=open_source(source.kind),
-            fetcher=fetcher,
-            memory=open_memory(store, planned.source, night),
-        )
-        _crawl(run, planned, source, taken_elsewhere(store, night, planned))
-    listings, fetches = listings_frame(run.listings), fetches_frame(run.fetches)
-    write_table(store, keys.listings(night, planned.source, shard), listings, schemas.LISTINGS)
-    write_table(store, keys.fetches(night, planned.source, shard), fetches, schemas.FETCHES)
-    result = _result(shard, listings, fetches, reused=False)
-    if fetcher.exhausted:
-        log.warning("crawl.shard spent its share of crawl.max_requests night=%s shard=%s", night, shard)
+    require_contact(settings, planned.source)
+    holder = f"{shard} on {socket.gethostname()} (process {os.getpid()})"
+    with Leases(store, night, holder, settings.crawl.lease_s) as leases:
+        leases.take(f"source {planned.source}", keep=True)
+        if not again and (done := _done(store, night, planned)) is not None:  # somebody else did it meanwhile
+            return _taken_as_it_stands(store, night, planned, done)
+        if again:
+            discard_journal(store, keys.journal_prefix(night, planned.source, shard))
+        with open_journal(store, night, planned.source, shard) as journal:
+            with _opened(store, settings, catalog, night, planned, source, leases, journal) as run:
+                run.on_progress = on_progress
+                _crawl(run)
+                tables, summary = _commit(run)
+            journal.discard()
+    result = _result(shard, *tables, reused=False)
     log.info(
         "crawl.shard done night=%s shard=%s requests=%d listings=%d kept=%d unchanged=%d duplicate=%d refused=%d",
-        night,
-        shard,
-        fetcher.requests,
-        result.listings,
-        result.kept,
-        result.unchanged,
-        result.duplicate,
+        *(night, shard, summary.requests, result.listings, result.kept, result.unchanged, result.duplicate),
         result.refused,
     )
+    if summary.failure is not None:
+        raise _failed(store, night, planned, summary)
     return result
 
 
-def read_shard(store: Store, night: dt.date, planned: PlannedShard) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+def read_shard(store: Store, night: dt.date, planned: PlannedShard) -> _Tables | None:
     """The listings and fetches of a shard that is done, or None."""
     try:
         fetches = read_table(store, keys.fetches(night, planned.source, planned.name), schemas.FETCHES)
@@ -104,39 +117,116 @@ def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[
     return taken
 
 
-def _crawl(run: ShardRun, planned: PlannedShard, source: SourceSettings, taken: set[str]) -> None:
-    found = set(taken)
-    for number, code in enumerate(planned.products, 1):
-        product = run.catalog.get(code)
-        if product is None:
-            log.warning("crawl.shard product left the catalog shard=%s style_code=%s", run.shard, code)
-            continue
-        for query in run.source.queries(source, product):
-            for page in _search(run, source, query, code):
-                for url in page.items:
-                    if url not in found:
-                        found.add(url)
-                        run.take_listing(url, code)
-        log.info(
-            "crawl.product done shard=%s style_code=%s product=%d/%d listings=%d requests=%d",
-            *(run.shard, code, number, len(planned.products), len(run.listings), run.fetcher.requests),
+# ------------------------------------------------------------------ a shard that is done
+
+
+def _done(store: Store, night: dt.date, planned: PlannedShard) -> _Tables | None:
+    tables = read_shard(store, night, planned)
+    return None if tables is None or only_failed_searches(tables[0]) else tables
+
+
+def _taken_as_it_stands(store: Store, night: dt.date, planned: PlannedShard, tables: _Tables) -> ShardResult:
+    log.info("crawl.shard reused night=%s shard=%s", night, planned.name)
+    discard_journal(store, keys.journal_prefix(night, planned.source, planned.name))  # killed between table and this
+    summary = read_summary(store, night, planned.source, planned.name)
+    if summary is not None and summary.failure is not None:
+        raise _failed(store, night, planned, summary)
+    return _result(planned.name, *tables, reused=True)
+
+
+def _failed(store: Store, night: dt.date, planned: PlannedShard, summary: ShardSummary) -> CrawlError:
+    where = store.uri(keys.listings(night, planned.source, planned.name))
+    gone = "".join(f"; {host}: {why}" for host, why in summary.given_up.items())
+    return CrawlError(
+        f"shard {planned.name} of night {night}: {summary.failure}{gone}. What it did read is kept, with "
+        f"reasons in its rows ({where}), and pages that were not understood under pages/. When the place has changed its "
+        "pages, its parser must be mended; then crawl the shard with `again`"
+    )
+
+
+# ------------------------------------------------------------------ a shard at work
+
+
+@contextmanager
+def _opened(  # noqa: PLR0917 - everything that a run is made of
+    store: Store,
+    settings: Settings,
+    catalog: Catalog,
+    night: dt.date,
+    planned: PlannedShard,
+    source: AnySource,
+    leases: Leases,
+    journal: Journal,
+) -> Iterator[ShardRun]:
+    cache = RobotsCache(store, night, settings.crawl.robots_max_age_s)
+    with Fetcher(settings.crawl, leases, cache, budget=-journal.requests_before) as fetcher:
+        local = FileReader(source, store) if isinstance(source, FolderSettings) else None
+        yield ShardRun(
+            store=store,
+            settings=settings,
+            catalog=catalog,
+            night=night,
+            planned=planned,
+            source=open_source(source),
+            reader=local or fetcher,
+            fetcher=None if local else fetcher,
+            memory=open_memory(store, planned.source, night),
+            journal=journal,
+            watermarks=read_watermarks(store, planned.source, night),
         )
 
 
-def _search(run: ShardRun, source: SourceSettings, query: str, code: str) -> Iterator[SearchPage]:
-    """The pages of results of a query, up to `max_pages`; a page that fails ends them and is recorded."""
-    url: str | None = run.source.search_url(source, query)
-    asked: set[str] = set()
-    while url is not None and url not in asked and len(asked) < source.max_pages:
-        asked.add(url)
-        try:
-            answer = run.fetcher.fetch(url, run.settings.crawl.max_page_bytes)
-            page = run.source.read_search(Page(answer.url, answer.body, answer.content_type))
-        except Refused as error:
-            run.note_failed_search(url, code, error)
-            return
-        yield page
-        url = page.next_url
+def _crawl(run: ShardRun) -> None:
+    listings = Listings(run, Pictures(run), taken_elsewhere(run.store, run.night, run.planned))
+    search = Search(run, listings)
+    if run.source.whole:
+        _grant(run, run.planned.requests[0])
+        search.read("", "")
+        return
+    for number, (code, share) in enumerate(zip(run.planned.products, run.planned.requests, strict=True), 1):
+        product = run.catalog.get(code)
+        if product is None:
+            log.warning("crawl.shard product left the catalog shard=%s product=%s", run.planned.name, code)
+            continue
+        _grant(run, share)
+        for words in run.source.queries(product):
+            if not run.is_full:
+                search.read(words, code)
+        log.info(
+            "crawl.product done shard=%s product=%s number=%d/%d percent=%d listings=%d pictures=%d requests=%d",
+            *(run.planned.name, code, number, len(run.planned.products), 100 * number // len(run.planned.products)),
+            *(run.listings, run.pictures, run.requests),
+        )
+
+
+def _grant(run: ShardRun, requests: int) -> None:
+    if run.fetcher is not None:
+        run.fetcher.grant(requests)
+
+
+def _commit(run: ShardRun) -> tuple[_Tables, ShardSummary]:
+    """Write the tables and the summary; the fetch table last."""
+    run.journal.settle()
+    source, shard = run.planned.source, run.planned.name
+    listings = frame_of(chain(run.journal.rows(LISTING_ROW), run.journal.unmet(LISTING)), schemas.LISTINGS)
+    fetches = frame_of(chain(run.journal.rows(FETCH_ROW), run.journal.unmet(PICTURE)), schemas.FETCHES)
+    summary = ShardSummary(
+        source=source,
+        shard=shard,
+        requests=run.requests + run.journal.requests_before,
+        pages=run.tally.pages,
+        pages_failed=run.tally.pages_failed,
+        items=run.tally.items,
+        items_not_understood=run.tally.items_not_understood,
+        dropped=dict(sorted(run.dropped.items())),
+        given_up={host.name: host.given_up for host in read_hosts(run.store, run.night) if host.given_up},
+        completed=run.completed,
+        failure=run.tally.failure(),
+    )
+    write_table(run.store, keys.listings(run.night, source, shard), listings, schemas.LISTINGS)
+    run.store.put_json(keys.shard_summary(run.night, source, shard), summary.model_dump(mode="json"))
+    write_table(run.store, keys.fetches(run.night, source, shard), fetches, schemas.FETCHES)
+    return (listings, fetches), summary
 
 
 def _result(shard: str, listings: pl.DataFrame, fetches: pl.DataFrame, reused: bool) -> ShardResult:

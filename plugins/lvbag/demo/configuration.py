@@ -31,6 +31,7 @@ def _settings(market_port: int, photos: Path | None) -> dict[str, Any]:
             "contact": "demo on this machine",
             "loopback_hosts": [host],
             "min_delay_s": 0.0,  # the shop is ours
+            "delay_factor": 0.0,
             "products_per_shard": 4,
             "max_retry_after_s": 5.0,
             "sources": {"market": {"kind": "schema_org", "search_url": f"http://{host}/search?q={{query}}"}},

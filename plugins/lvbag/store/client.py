@@ -185,12 +185,17 @@ class Store:
 
     # -------------------------------------------------------------- writing
 
-    def put(self, ref: Ref, data: bytes, content_type: str = "application/octet-stream") -> ObjectInfo:
-        """Write an object whole, replacing what stood there. Its sha256 travels along and is kept as metadata."""
-        digest = hashlib.sha256(data)
+    def put(
+        self, ref: Ref, data: bytes, content_type: str = "application/octet-stream", sha256: str | None = None
+    ) -> ObjectInfo:
+        """Write an object whole, replacing what stood there. Its sha256 travels along and is kept as metadata.
+
+        `sha256`: in hexadecimal, where the caller has it already; the store checks it against what arrives.
+        """
+        digest = sha256 or hashlib.sha256(data).hexdigest()
         headers: dict[str, str | list[str] | tuple[str]] = {
-            "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
-            "x-amz-meta-sha256": digest.hexdigest(),
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(digest)).decode(),
+            "x-amz-meta-sha256": digest,
         }
         self._check_disk(ref)
         with self._errors(ref):

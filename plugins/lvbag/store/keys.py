@@ -90,6 +90,51 @@ def page(night: dt.date, source: str, shard: str, sha256: str) -> Ref:
     return Ref(Bucket.RAW, f"pages/{_night(night)}/{_name(source)}/{_name(shard)}/{_digest(sha256)}.html.zst")
 
 
+def shard_summary(night: dt.date, source: str, shard: str) -> Ref:
+    """What a shard did besides its rows: requests, pages of results, what was dropped, searches completed (JSON)."""
+    return Ref(Bucket.RAW, f"{shard_summaries_prefix(night)}{_name(source)}/{_name(shard)}.json")
+
+
+def shard_summaries_prefix(night: dt.date) -> str:
+    """All summaries of a night, in the raw bucket."""
+    return f"shards/{_night(night)}/"
+
+
+def journal(night: dt.date, source: str, shard: str, segment: str) -> Ref:
+    """What a running shard has done so far, so that a killed one goes on; gone once its tables stand."""
+    return Ref(Bucket.RAW, f"{journal_prefix(night, source, shard)}{_name(segment)}.json.zst")
+
+
+def journal_prefix(night: dt.date, source: str, shard: str) -> str:
+    """All segments of a shard's journal, in the raw bucket."""
+    return f"journal/{_night(night)}/{_name(source)}/{_name(shard)}/"
+
+
+def lease(night: dt.date, name: str) -> Ref:
+    """Who may talk to a host (or crawl a source) now, and how the host fared tonight (JSON); `name` is a digest."""
+    return Ref(Bucket.RAW, f"{leases_prefix(night)}{_name(name)}.json")
+
+
+def leases_prefix(night: dt.date) -> str:
+    """All leases of a night, in the raw bucket."""
+    return f"hosts/{_night(night)}/"
+
+
+def robots(night: dt.date, name: str) -> Ref:
+    """A host's robots.txt as it was read tonight, with the status of the answer (JSON); `name` is a digest."""
+    return Ref(Bucket.RAW, f"robots/{_night(night)}/{_name(name)}.json")
+
+
+def watermarks(night: dt.date, source: str) -> Ref:
+    """Up to when each query of a source has been searched to its end, as of this night (JSON)."""
+    return Ref(Bucket.RAW, f"watermarks/{_night(night)}/{_name(source)}.json")
+
+
+def watermarks_prefix() -> str:
+    """All watermarks, in the raw bucket."""
+    return "watermarks/"
+
+
 def night_manifest(night: dt.date) -> Ref:
     """The crawl's last word on a night: tables with their digests, and counts (JSON)."""
     return Ref(Bucket.RAW, f"nights/{_night(night)}/manifest.json")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from lvbag.errors import LvbagError
+from lvbag.schemas import ADDED_LATER
 from lvbag.store.client import CorruptObject, ObjectInfo, Store
 from lvbag.store.keys import Ref
 
@@ -33,8 +34,17 @@ def read_table(store: Store, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CorruptObject(f"{store.uri(ref)} is not a readable Parquet table: {error}") from None
+    frame = _with_later_columns(frame, schema)
     check_schema(frame, schema, store.uri(ref))
     return frame
+
+
+def _with_later_columns(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """A table of an earlier release, with nulls in the columns that have come since; they always come last."""
+    missing = [name for name in schema if name not in frame.columns]
+    if not missing or not set(missing) <= ADDED_LATER:
+        return frame
+    return frame.with_columns(pl.lit(None, schema[name]).alias(name) for name in missing)
 
 
 def read_tables(store: Store, refs: Iterable[Ref], schema: pl.Schema) -> pl.DataFrame:

@@ -1,17 +1,21 @@
-"""What a source is: it knows how a kind of shop writes its search and item pages, and nothing of the network.
+"""What a source is: it knows how a kind of place writes its results and items, and nothing of the network.
 
 A source reads bytes that were fetched already and returns plain data, so a saved page is all that a test needs.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lvbag.catalog import Product
 from lvbag.crawl.errors import Refused
-from lvbag.settings import SourceSettings
+from lvbag.source_settings import AnySource
+
+SettingsT = TypeVar("SettingsT", bound=AnySource)
 
 
 @dataclass(frozen=True)
@@ -24,45 +28,114 @@ class Page:
 
 
 @dataclass(frozen=True)
-class SearchPage:
-    """One page of results: absolute item URLs in the page's order, and where the next page is."""
+class Listing:
+    """What a page says of one listing. None: it does not say."""
 
-    items: tuple[str, ...]
-    next_url: str | None
+    listing_id: str | None  # the place's own identifier
+    url: str  # of the listing's own page, absolute
+    title: str
+    price: float | None = None  # the lower end where it is a range
+    currency: str | None = None  # ISO 4217
+    seller: str | None = None
+    image_urls: tuple[str, ...] = ()  # absolute, in the page's order, the largest version that is known
+    brand: str | None = None
+    sku: str | None = None
+    gtin: str | None = None
+    condition: str | None = None  # as the page words it, or the last part of schema.org's address
+    availability: str | None = None  # the last part of schema.org's address, such as InStock
+    style_code: str | None = None  # only where a person of the source has labelled it (kind `folder`)
+
+
+NOT_UNDERSTOOD = "not_understood"
+"""The reason in `Results.dropped` of cards that look like results and could not be read: a failure of the parser."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """What an item page says of one listing. None: the page does not say."""
+class Results:
+    """One page of results.
 
-    shop_id: str | None  # the shop's own identifier of the listing
-    title: str
-    price: float | None
-    currency: str | None  # ISO 4217
-    seller: str | None
-    image_urls: tuple[str, ...]  # absolute, in the page's order
+    `listings` are whole as they stand on the page; `links` are item pages of results of which the page says too little.
+    `dropped` counts cards that are no results (placeholders, advertisements …) by reason.
+    """
+
+    listings: tuple[Listing, ...] = ()
+    links: tuple[str, ...] = ()
+    next_url: str | None = None
+    more: tuple[str, ...] = ()  # further pages of results beside `next_url`, such as the parts of a sitemap index
+    announced: int | None = None  # how many results the place says there are on all pages; None: it does not say
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one product is searched by. `since`: only what was listed after this time is wanted; None: everything."""
+
+    words: str
+    since: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """A POST for an access token; `body` is a form. Neither headers nor body may be logged."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Post = Callable[[TokenRequest], Page]
+"""Sends a token request and returns the answer's page; raises `Refused` when the status is not 200."""
 
 
 class PageNotUnderstood(Refused):
     """The page came, but no listing can be read from it; its bytes are worth keeping."""
 
 
-class Source(ABC):
-    """One kind of shop. A new kind is a subclass in a module of its own, named in `lvbag.crawl.sources`."""
+class Source(ABC, Generic[SettingsT]):
+    """One kind of place, opened with the settings of one entry of `crawl.sources`.
 
-    def queries(self, settings: SourceSettings, product: Product) -> tuple[str, ...]:
-        """The search words of a product: its style code, then each alias, each with the source's prefix."""
-        words = (product.style_code, *product.aliases)
-        return tuple(dict.fromkeys(f"{settings.query_prefix} {word}".strip() for word in words))
+    A new kind is a subclass in a module of its own, named in `lvbag.crawl.sources`.
+    """
 
-    def search_url(self, settings: SourceSettings, query: str) -> str:
-        """Where the first page of results of a query is."""
-        return settings.search_url.replace("{query}", quote(query, safe=""))
+    api: ClassVar[bool] = False
+    """Pages of results come from an API with a licence and keys of its own; robots.txt speaks of its pictures only."""
+    local: ClassVar[bool] = False
+    """Pages and pictures are files (`lvbag.crawl.files`), not fetched over the network."""
+    whole: bool = False
+    """The place is read whole, not product by product. An instance may say so by its settings."""
+    newest_first: ClassVar[bool] = False
+    """Results come newest first: once a query has been read to its end, a page of known listings ends the next one."""
+    details: bool = False
+    """The item page of each result is read; else what the page of results says is taken."""
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    def queries(self, product: Product) -> tuple[str, ...]:
+        """The searches of a product: its style code (or name and material), then each alias, each with the prefix."""
+        return tuple(dict.fromkeys(f"{self.settings.query_prefix} {word}".strip() for word in product.search_words))
 
     @abstractmethod
-    def read_search(self, page: Page) -> SearchPage:
-        """The links of a page of results; raises `PageNotUnderstood` when it announces results and shows none."""
+    def first_url(self, query: Query) -> str:
+        """Where the first page of results of a query is; where `whole` is set, `query.words` is empty."""
 
     @abstractmethod
-    def read_item(self, page: Page) -> Item:
+    def read_results(self, page: Page) -> Results:
+        """Read a page of results; raises `PageNotUnderstood` when it is none."""
+
+    def read_item(self, page: Page) -> Listing:
         """The listing of an item page; raises `PageNotUnderstood` with the reason that goes into the row."""
+        raise PageNotUnderstood(
+            f"no_item_pages: {type(self).__name__} reads pages of results only", 200, len(page.body)
+        )
+
+    def headers(self, post: Post) -> Mapping[str, str]:
+        """Headers for a page of results, such as an authorization; `post` asks for a token. Never logged."""
+        return {}
+
+    def renew(self) -> bool:
+        """After an answer 401: forget the token. Whether asking again makes sense."""
+        return False
+
+
+AnySourceKind = Source[Any]
