@@ -12,6 +12,7 @@ import sys
 import typer
 
 from lvbag import __version__
+from lvbag.commands.catalog import catalog_app
 from lvbag.commands.classify import classify
 from lvbag.commands.crawl import crawl_app
 from lvbag.commands.curate import curate_app, night
@@ -43,6 +44,7 @@ app.add_typer(registry_app, name="registry")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(labels_app, name="labels")
 app.add_typer(crawl_app, name="crawl")
+app.add_typer(catalog_app, name="catalog")
 app.add_typer(curate_app, name="curate")
 app.add_typer(demo_app, name="demo")
 

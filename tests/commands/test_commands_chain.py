@@ -70,9 +70,9 @@ def rows(text: str) -> list[dict[str, object]]:
 
 
 def test_a_night_by_hand_ends_with_a_snapshot_and_a_funnel(lvbag: Run) -> None:
-    crawled = rows(lvbag("crawl", "run", "--night", "2026-11-23", "--json"))
+    crawled = rows(lvbag("crawl", "night", "--night", "2026-11-23", "--json"))
     assert crawled[-1]["images_new"] == 60
-    again = rows(lvbag("crawl", "run", "--night", "2026-11-23", "--json"))
+    again = rows(lvbag("crawl", "night", "--night", "2026-11-23", "--json"))
     assert all(row["reused"] for row in again[:-1])
 
     curated = rows(lvbag("curate", "run", "--night", "2026-11-23", "--json"))
@@ -100,7 +100,7 @@ def test_before_anything_ran_each_command_says_what_to_do_first(lvbag: Run) -> N
 
 
 def test_a_night_that_is_no_day_is_refused(lvbag: Run) -> None:
-    result = CliRunner().invoke(app, ["crawl", "run", "--night", "yesterday"])
+    result = CliRunner().invoke(app, ["crawl", "night", "--night", "yesterday"])
     assert result.exit_code == 2
     assert "YYYY-MM-DD" in result.output
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from rich.table import Table
 
-from lvbag.settings import PREFIX, Settings, SourceSettings, load_settings
+from lvbag.settings import PREFIX, Settings, load_settings
+from lvbag.source_settings import SOURCE_KINDS, AnySource
 from lvbag.terminal import console
 
 _INTRODUCTION = """# Settings
@@ -63,12 +64,13 @@ def markdown_page() -> str:
             group = row.name.split(".")[0]
             lines += [f"\n## {group}\n", "| setting | variable | default | what and why |", "|---|---|---|---|"]
         lines.append(f"| `{row.name}` | `{row.variable}` | {row.default} | {row.reason} |")
-    lines += [
-        "\n## A source, by its name under `crawl.sources`\n",
-        "| setting | default | what and why |",
-        "|---|---|---|",
-    ]
-    lines += [f"| `{row.name}` | {row.default} | {row.reason} |" for row in _rows_of(SourceSettings, "")]
+    lines.append("\n# A source, by its name under `crawl.sources`")
+    for kind in SOURCE_KINDS:
+        lines += [f"\n## {_kind(kind)}\n", f"{kind.__doc__}", ""]
+        if kind.SENTENCE:
+            lines += [f'{kind.WHY} It stays off until `permission` says: "{kind.SENTENCE}".', ""]
+        lines += ["| setting | default | what and why |", "|---|---|---|"]
+        lines += [f"| `{row.name}` | {row.default} | {row.reason} |" for row in _rows_of(kind, "")]
     return "\n".join(lines) + "\n"
 
 
@@ -80,6 +82,11 @@ def rows() -> list[Row]:
         if isinstance(model, type) and issubclass(model, BaseModel):
             found += _rows_of(model, f"{group}.")
     return found
+
+
+def _kind(kind: type[AnySource]) -> str:
+    """The name that `kind` has in a configuration."""
+    return str(get_args(kind.model_fields["kind"].annotation)[0])
 
 
 def _rows_of(model: type[BaseModel], prefix: str) -> Iterator[Row]:
