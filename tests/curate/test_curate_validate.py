@@ -213,7 +213,7 @@ def test_a_night_with_too_many_failures_is_quarantined_whole_and_released_when_t
             [picture(0), picture(1)],
             [
                 *(listing(n) for n in range(2)),
-                *(listing(n, title=None, verdict="refused", reason="no_product") for n in range(2, 6)),
+                *(listing(n, title=None, verdict="refused", reason="not_understood: no_product") for n in range(2, 6)),
                 *(listing(n, title=None, verdict="refused", reason="http_status: 503") for n in range(6, 9)),
             ],
             "quarantined: night_understood: 0.3333",

@@ -102,8 +102,7 @@ def test_every_challenger_has_a_decision_with_its_figures(demo: Demo) -> None:
 
 
 RUBBISH = (
-    "listings refused: not_html",
-    "listings refused: json_ld_invalid",
+    "listings refused: not_understood",
     "refused by the crawl: not_an_image",
     "refused by the crawl: too_many_pixels",
     "refused by the crawl: truncated",

@@ -20,7 +20,7 @@ Severity = Literal["row", "batch", "note"]
 Suite = Literal["listings", "images", "night"]
 Bound = str | float | int | Sequence[str | bool]
 
-NOT_UNDERSTOOD = ("not_html", "json_ld_invalid", "no_product", "no_title")
+NOT_UNDERSTOOD = ("not_understood",)
 """Rules by which the crawl refuses a listing page that came and could not be read."""
 
 MAX_PRICE = 10_000_000.0
@@ -77,9 +77,9 @@ def _listings() -> tuple[Expected, ...]:
             name="listing_url",
             column="url",
             check="ExpectColumnValuesToMatchRegex",
-            bounds={"regex": r"^https?://[^/\s]+"},
+            bounds={"regex": r"^(https?://[^/\s]+|folder:///)"},
             severity="row",
-            why="anything but an http(s) address was no page of a shop",
+            why="anything but an http(s) address, or a file that a partner sent, was no page of a shop",
         ),
         Expected(
             suite="listings",

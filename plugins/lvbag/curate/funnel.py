@@ -7,7 +7,8 @@ tables. Steps that did not run (the night was quarantined, or is not finished) a
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from lvbag import schemas
 from lvbag.curate.history import curated_tables
 from lvbag.curate.reasons import KEPT, count_kept, count_refused
 from lvbag.curate.splits import SPLITS
-from lvbag.store import Bucket, Store, keys
+from lvbag.store import Bucket, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, read_tables
 
 STEPS = {
@@ -28,6 +29,18 @@ STEPS = {
 
 
 @dataclass(frozen=True)
+class CrawlNotes:
+    """What the crawl says of itself in the night's manifest, beside its rows."""
+
+    failed_shards: Mapping[str, str] = field(default_factory=dict)  # with what failed
+    missing_shards: tuple[str, ...] = ()
+    hosts_given_up: Mapping[str, str] = field(default_factory=dict)  # with the reason
+    pages_read: int = 0  # of results
+    pages_failed: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)  # cards that are no results, by reason
+
+
+@dataclass(frozen=True)
 class NightTables:
     """Everything that a night has written so far; `steps` holds the tables of `STEPS` that exist."""
 
@@ -37,6 +50,7 @@ class NightTables:
     steps: dict[str, pl.DataFrame]
     snapshot: str | None
     manifest: pl.DataFrame
+    crawl: CrawlNotes = CrawlNotes()
 
     @property
     def last(self) -> pl.DataFrame | None:
@@ -73,12 +87,31 @@ def read_night(store: Store, night: dt.date) -> NightTables:
         steps,
         snapshot,
         manifest,
+        _crawl_notes(store, night),
+    )
+
+
+def _crawl_notes(store: Store, night: dt.date) -> CrawlNotes:
+    try:
+        said = store.get_json(keys.night_manifest(night))
+    except ObjectMissing:
+        return CrawlNotes()
+    pages = said.get("pages_of_results", {})
+    return CrawlNotes(
+        failed_shards=said.get("failed_shards", {}),
+        missing_shards=tuple(said.get("missing_shards", ())),
+        hosts_given_up=said.get("hosts_given_up", {}),
+        pages_read=int(pages.get("read", 0)),
+        pages_failed=int(pages.get("failed", 0)),
+        dropped=said.get("dropped", {}),
     )
 
 
 def count_funnel(tables: NightTables) -> dict[str, int]:
     """The ordered counts of a night, by names that people read; a pure function."""
-    funnel = {"listings found": tables.listings.height}
+    funnel = {"pages of results not read": tables.crawl.pages_failed} if tables.crawl.pages_failed else {}
+    funnel |= {f"results left out: {reason}": count for reason, count in tables.crawl.dropped.items()}
+    funnel["listings found"] = tables.listings.height
     for rule, count in count_refused(tables.listings).items():
         funnel[f"listings refused: {rule}"] = count
     funnel |= {

@@ -15,7 +15,7 @@ import polars as pl
 from PIL import Image
 
 from lvbag.curate.errors import CurateError
-from lvbag.curate.funnel import STEPS, NightTables, count_funnel, read_night
+from lvbag.curate.funnel import STEPS, CrawlNotes, NightTables, count_funnel, read_night
 from lvbag.curate.page import Example, NightPage, ProductLine, Refusal, render
 from lvbag.curate.reasons import REFUSED, count_kept, rule_of
 from lvbag.curate.results import ReportResult
@@ -83,7 +83,7 @@ def product_lines(tables: NightTables) -> tuple[ProductLine, ...]:
 
 
 def _notes(tables: NightTables) -> tuple[str, ...]:
-    notes = []
+    notes = _crawl_notes(tables.crawl)
     if not tables.fetches.height:
         notes.append("The crawl of this night fetched no picture.")
     if not tables.steps and tables.snapshot is None:
@@ -104,6 +104,20 @@ def _notes(tables: NightTables) -> tuple[str, ...]:
     if tables.snapshot is None:
         notes.append("No snapshot stands after this night.")
     return tuple(notes)
+
+
+def _crawl_notes(crawl: CrawlNotes) -> list[str]:
+    """What somebody has to look at: the crawl did not understand, was sent away, or lost a shard."""
+    notes = [f"Shard {shard} failed: {why}." for shard, why in sorted(crawl.failed_shards.items())]
+    if crawl.missing_shards:
+        notes.append(f"Closed without {', '.join(crawl.missing_shards)}: see their tasks' logs.")
+    notes += [f"{host} was left alone for the night: {why}." for host, why in sorted(crawl.hosts_given_up.items())]
+    if crawl.pages_failed:
+        notes.append(
+            f"{crawl.pages_failed} of {crawl.pages_read} pages of results could not be read or were not understood; "
+            "their reasons are below (search_failed), the pages themselves under pages/ in the raw bucket."
+        )
+    return notes
 
 
 def _data_docs_address(store: Store, night: dt.date) -> str | None:
