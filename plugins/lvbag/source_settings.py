@@ -7,6 +7,7 @@ until `permission` repeats, word for word, the sentence that says what is confir
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -74,6 +75,15 @@ class SchemaOrgSettings(AnySource):
     def _has_page(cls, value: str) -> str:
         if value and ("{page}" not in value or "{query}" not in value or not value.startswith(_HTTP)):
             raise ValueError("must be an http(s) address that contains {query} and {page}")
+        return value
+
+    @field_validator("sitemap_pattern")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
         return value
 
     @field_validator("sitemap_url")

@@ -290,6 +290,13 @@ def test_a_shop_with_a_sitemap_is_read_whole(shop, store, night_settings, catalo
     (shard,), _ = crawl(store, with_source(night_settings, market=source), catalog)
     assert (shard.listings, shard.kept) == (3, 3)
     assert "/about" not in shop.paths()
+    shop.pages["/sitemap.xml"].body = shop.pages["/sitemap.xml"].body.replace(
+        b"</loc></url>", b"</loc><lastmod>2001-01-01</lastmod></url>", 2
+    )
+    shop.hits.clear()
+    _, night = crawl(store, with_source(night_settings, market=source), catalog, NEXT)
+    assert [path for path in shop.paths() if path.startswith("/item/")] == ["/item/2"], "the rest is older"
+    assert not night.changed
 
 
 def test_a_shard_by_hand_takes_so_many_listings_and_counts_in_the_night(shop, store, night_settings, catalog) -> None:

@@ -106,7 +106,9 @@ class Search:
         answer: Answer | None = None
         try:
             answer = self._fetch(url)
-            results = run.source.read_results(Page(answer.url, answer.body, answer.content_type))
+            # what a source has noted in the fragment of an address never travels, and comes back to it here
+            fragment = url[url.index("#") :] if "#" in url else ""
+            results = run.source.read_results(Page(answer.url + fragment, answer.body, answer.content_type))
             results = _as_far_as_allowed(results, run.opt_out_of(answer, is_page=True))
         except PageNotUnderstood as error:
             if answer is not None:
