@@ -278,7 +278,7 @@ def test_a_shop_that_is_down_fails_the_night_and_a_later_try_heals_it(shop, stor
     shop.robots("User-agent: *\nDisallow: /search")
     with pytest.raises(
         CrawlError,
-        match=r"2 of 2 pages of results could not be read, such as http.*/search.* \(robots: disallowed by Disallow: /s",
+        match=r"2 of 2 pages of results could not be read, such as http.*/search.* \(robots: disallowed by Disallow",
     ):
         crawl(store, night_settings, catalog)
     assert not store.exists(keys.night_manifest(NIGHT))

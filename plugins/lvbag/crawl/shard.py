@@ -139,8 +139,8 @@ def _failed(store: Store, night: dt.date, planned: PlannedShard, summary: ShardS
     gone = "".join(f"; {host}: {why}" for host, why in summary.given_up.items())
     return CrawlError(
         f"shard {planned.name} of night {night}: {summary.failure}{gone}. What it did read is kept, with "
-        f"reasons in its rows ({where}), and pages that were not understood under pages/. When the place has changed its "
-        "pages, its parser must be mended; then crawl the shard with `again`"
+        f"reasons in its rows ({where}), and pages that were not understood under pages/. When the place has changed "
+        "its pages, its parser must be mended; then crawl the shard with `again`"
     )
 
 
