@@ -11,11 +11,23 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from lvbag.setting_types import Group, PositiveInt
 
 _HTTP = ("http://", "https://")
+
+
+def _http(value: str) -> str:
+    if value and not value.startswith(_HTTP):
+        raise ValueError("must be an http(s) address")
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http)]
+"""An http(s) address; may be empty."""
+HttpBase = Annotated[HttpAddress, AfterValidator(lambda value: value.rstrip("/"))]
+"""One that paths are added to: without a slash at its end."""
 
 
 class AnySource(Group):
@@ -52,7 +64,7 @@ class SchemaOrgSettings(AnySource):
         default="",
         description="page n of the results, with {query} and {page} (2, 3 …), for shops without rel=next",
     )
-    sitemap_url: str = Field(
+    sitemap_url: HttpAddress = Field(
         default="", description="a sitemap or sitemap index whose item pages are read instead of, or besides, searches"
     )
     sitemap_pattern: str = Field(
@@ -86,11 +98,6 @@ class SchemaOrgSettings(AnySource):
             raise ValueError(f"is no regular expression: {error}") from None
         return value
 
-    @field_validator("sitemap_url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http(value)
-
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:
         if not self.search_url and not self.sitemap_url:
@@ -108,14 +115,9 @@ class EbayHtmlSettings(AnySource):
 
     kind: Literal["ebay_html"] = Field(description="the parser that understands the place")
     permission: str = Field(default="", description="the sentence that confirms eBay's permission; README, Sources")
-    site: str = Field(default="https://www.ebay.com", description="the marketplace, such as https://www.ebay.de")
+    site: HttpBase = Field(default="https://www.ebay.com", description="the marketplace, such as https://www.ebay.de")
     category: str = Field(default="169291", pattern=r"^\d*$", description="_sacat; 169291: women's bags; empty: all")
     details: bool = Field(default=False, description="read each item page, for all pictures and the seller")
-
-    @field_validator("site")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http(value).rstrip("/")
 
 
 class EbayApiSettings(AnySource):
@@ -128,16 +130,13 @@ class EbayApiSettings(AnySource):
     permission: str = Field(default="", description="the sentence that confirms eBay's permission; README, Sources")
     client_id: SecretStr = Field(default=SecretStr(""), description="the application's App ID")
     client_secret: SecretStr = Field(default=SecretStr(""), description="its Cert ID; put it into the environment")
-    endpoint: str = Field(default="https://api.ebay.com", description="https://api.sandbox.ebay.com for the sandbox")
+    endpoint: HttpBase = Field(
+        default="https://api.ebay.com", description="https://api.sandbox.ebay.com for the sandbox"
+    )
     marketplace: str = Field(default="EBAY_US", pattern=r"^EBAY_[A-Z]{2,10}$", description="X-EBAY-C-MARKETPLACE-ID")
     category: str = Field(default="169291", pattern=r"^[\d,]*$", description="category_ids; 169291: women's bags")
     page_size: Annotated[int, Field(ge=1, le=200)] = Field(default=200, description="results a call; 200 is the most")
     daily_calls: PositiveInt = Field(default=5000, description="calls of a night; eBay's default limit is 5,000 a day")
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http(value).rstrip("/")
 
 
 class GoogleImagesSettings(AnySource):
@@ -156,13 +155,8 @@ class GoogleImagesSettings(AnySource):
     permission: str = Field(default="", description="the sentence that confirms it; README, Sources")
     api_key: SecretStr = Field(default=SecretStr(""), description="put it into the environment")
     engine_id: str = Field(default="", description="cx: the identifier of the search engine")
-    endpoint: str = Field(default="https://www.googleapis.com/customsearch/v1", description="of the API")
+    endpoint: HttpBase = Field(default="https://www.googleapis.com/customsearch/v1", description="of the API")
     daily_calls: PositiveInt = Field(default=100, description="calls of a night; 100 a day are free")
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http(value).rstrip("/")
 
 
 class FolderSettings(AnySource):
@@ -197,9 +191,3 @@ SOURCE_KINDS: tuple[type[AnySource], ...] = (
     FolderSettings,
 )
 """All kinds, in the order of the documentation."""
-
-
-def _http(value: str) -> str:
-    if value and not value.startswith(_HTTP):
-        raise ValueError("must be an http(s) address")
-    return value

@@ -7,7 +7,6 @@ store heals itself by fetching again.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +16,11 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.crawl.answers import Validators
+from lvbag.crawl.earlier import newest_before
 from lvbag.crawl.rows import REFUSED, ListingRow, read_listings
-from lvbag.store import Bucket, ObjectMissing, Ref, Store, keys
+from lvbag.store import ObjectMissing, Ref, Store, keys
 from lvbag.store.tables import read_table
 
-_SEEN_KEY = re.compile(r"seen/night=(\d{4}-\d{2}-\d{2})/")
 _TABLES = 32
 """Tables of earlier nights held at a time."""
 
@@ -110,10 +109,5 @@ def open_memory(store: Store, source: str, night: dt.date) -> Memory:
 
 def read_seen(store: Store, source: str, night: dt.date) -> pl.DataFrame:
     """The source's newest `seen` table of a night before this one; an empty one where there is none."""
-    nights = []
-    for item in store.list_objects(Bucket.RAW, keys.seen_prefix()):
-        match = _SEEN_KEY.match(item.ref.key)
-        if match and item.ref == keys.seen(dt.date.fromisoformat(match.group(1)), source):
-            nights.append(dt.date.fromisoformat(match.group(1)))
-    newest = max((seen for seen in nights if seen < night), default=None)
-    return schemas.SEEN.to_frame() if newest is None else read_table(store, keys.seen(newest, source), schemas.SEEN)
+    newest = newest_before(store, night, keys.seen_prefix(), lambda day: keys.seen(day, source))
+    return schemas.SEEN.to_frame() if newest is None else read_table(store, newest, schemas.SEEN)

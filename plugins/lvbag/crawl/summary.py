@@ -7,14 +7,13 @@ sources that can ask for what is new since a time do so the next night.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lvbag.store import Bucket, CorruptObject, ObjectMissing, Store, keys
+from lvbag.crawl.earlier import newest_before
+from lvbag.store import CorruptObject, ObjectMissing, Store, keys
 
-_KEY = re.compile(r"watermarks/night=(\d{4}-\d{2}-\d{2})/")
 OVERLAP = dt.timedelta(hours=6)
 """A place's clock and its index may lag: the next night asks for a little more than is new."""
 
@@ -50,15 +49,10 @@ def read_summary(store: Store, night: dt.date, source: str, shard: str) -> Shard
 
 def read_watermarks(store: Store, source: str, night: dt.date) -> dict[str, dt.datetime]:
     """Up to when each query had been searched before this night."""
-    nights = []
-    for item in store.list_objects(Bucket.RAW, keys.watermarks_prefix()):
-        match = _KEY.match(item.ref.key)
-        if match and item.ref == keys.watermarks(dt.date.fromisoformat(match.group(1)), source):
-            nights.append(dt.date.fromisoformat(match.group(1)))
-    newest = max((found for found in nights if found < night), default=None)
+    newest = newest_before(store, night, keys.watermarks_prefix(), lambda day: keys.watermarks(day, source))
     if newest is None:
         return {}
-    values = store.get_json(keys.watermarks(newest, source))
+    values = store.get_json(newest)
     return {query: dt.datetime.fromisoformat(at) for query, at in values.items()}
 
 
