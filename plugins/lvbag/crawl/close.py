@@ -140,7 +140,7 @@ def _read_done(store: Store, plan: Plan) -> list[_Done]:
 
 
 def _night_result(store: Store, night: dt.date, listings: pl.DataFrame, fetches: pl.DataFrame) -> NightResult:
-    counts = count(listings, fetches)
+    counts = count(listings, Counter(fetches["verdict"].to_list()))
     new_rows = listings.filter((pl.col("verdict") == KEPT) & pl.col("changed")).height
     return NightResult(
         night=night,

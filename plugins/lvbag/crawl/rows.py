@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
@@ -122,12 +122,15 @@ def fetch_of(value: Mapping[str, Any]) -> FetchRow:
 
 
 def frame_of(values: Iterable[Mapping[str, Any]], schema: pl.Schema) -> pl.DataFrame:
-    """The table of the rows that `to_json` wrote, made in pieces so that the rows never stand in memory twice."""
-    pieces = [schema.to_frame()]
+    """The table of the rows that `to_json` wrote."""
+    return pl.concat([schema.to_frame(), *pieces_of(values, schema)]).rechunk()
+
+
+def pieces_of(values: Iterable[Mapping[str, Any]], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """The same in pieces, for tables that may be long."""
     rows = iter(values)
     while piece := [_times(value) for value in islice(rows, _PIECE)]:
-        pieces.append(pl.DataFrame(piece, schema=schema, orient="row"))
-    return pl.concat(pieces).rechunk()
+        yield pl.DataFrame(piece, schema=schema, orient="row")
 
 
 def read_listings(frame: pl.DataFrame) -> list[ListingRow]:
@@ -140,9 +143,8 @@ def url_digest(url: str) -> str:
     return hashlib.sha256(url.encode("utf-8", errors="replace")).hexdigest()[:16]
 
 
-def count(listings: pl.DataFrame, fetches: pl.DataFrame) -> Counts:
-    """Count the rows of both tables; a listing that several shards found counts once."""
-    verdicts = Counter[str](fetches["verdict"].to_list())
+def count(listings: pl.DataFrame, verdicts: Counter[str]) -> Counts:
+    """Count both tables' rows, pictures by their verdicts; a listing that several shards found counts once."""
     found = listings.filter(~is_failed_search()).select("source", "listing_id").unique().height
     return Counts(
         listings=found,

@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -29,7 +30,7 @@ from lvbag.crawl.pictures import Pictures
 from lvbag.crawl.plan import PlannedShard, load_plan, require_contact
 from lvbag.crawl.results import ShardResult
 from lvbag.crawl.robots_cache import RobotsCache
-from lvbag.crawl.rows import KEPT, count, frame_of, is_failed_search
+from lvbag.crawl.rows import KEPT, count, frame_of, is_failed_search, pieces_of
 from lvbag.crawl.run import FETCH_ROW, LISTING_ROW, Progress, ShardRun
 from lvbag.crawl.searching import Search
 from lvbag.crawl.sources import open_source
@@ -37,7 +38,7 @@ from lvbag.crawl.summary import ShardSummary, read_summary, read_watermarks
 from lvbag.settings import Settings
 from lvbag.source_settings import AnySource, FolderSettings
 from lvbag.store import Bucket, ObjectMissing, Store, keys
-from lvbag.store.tables import read_table, write_table
+from lvbag.store.tables import read_table, write_pieces, write_table
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +79,8 @@ def crawl_shard(  # noqa: PLR0917 - the one signature that DAGs and the command 
             with _opened(store, settings, catalog, night, planned, source, leases, journal) as run:
                 run.on_progress = on_progress
                 _crawl(run)
-                tables, summary = _commit(run)
+                result, summary = _commit(run)
             journal.discard()
-    result = _result(shard, *tables, reused=False)
     log.info(
         "crawl.shard done night=%s shard=%s requests=%d listings=%d kept=%d unchanged=%d duplicate=%d refused=%d",
         *(night, shard, summary.requests, result.listings, result.kept, result.unchanged, result.duplicate),
@@ -131,7 +131,8 @@ def _taken_as_it_stands(store: Store, night: dt.date, planned: PlannedShard, tab
     summary = read_summary(store, night, planned.source, planned.name)
     if summary is not None and summary.failure is not None:
         raise _failed(store, night, planned, summary)
-    return _result(planned.name, *tables, reused=True)
+    listings, fetches = tables
+    return _result(planned.name, listings, Counter(fetches["verdict"].to_list()), reused=True)
 
 
 def _failed(store: Store, night: dt.date, planned: PlannedShard, summary: ShardSummary) -> CrawlError:
@@ -204,12 +205,18 @@ def _grant(run: ShardRun, requests: int) -> None:
         run.fetcher.grant(requests)
 
 
-def _commit(run: ShardRun) -> tuple[_Tables, ShardSummary]:
+def _commit(run: ShardRun) -> tuple[ShardResult, ShardSummary]:
     """Write the tables and the summary; the fetch table last."""
     run.journal.settle()
     source, shard = run.planned.source, run.planned.name
     listings = frame_of(chain(run.journal.rows(LISTING_ROW), run.journal.unmet(LISTING)), schemas.LISTINGS)
-    fetches = frame_of(chain(run.journal.rows(FETCH_ROW), run.journal.unmet(PICTURE)), schemas.FETCHES)
+    verdicts: Counter[str] = Counter()
+
+    def fetches() -> Iterator[pl.DataFrame]:
+        for piece in pieces_of(chain(run.journal.rows(FETCH_ROW), run.journal.unmet(PICTURE)), schemas.FETCHES):
+            verdicts.update(piece["verdict"].to_list())
+            yield piece
+
     summary = ShardSummary(
         source=source,
         shard=shard,
@@ -225,12 +232,12 @@ def _commit(run: ShardRun) -> tuple[_Tables, ShardSummary]:
     )
     write_table(run.store, keys.listings(run.night, source, shard), listings, schemas.LISTINGS)
     run.store.put_json(keys.shard_summary(run.night, source, shard), summary.model_dump(mode="json"))
-    write_table(run.store, keys.fetches(run.night, source, shard), fetches, schemas.FETCHES)
-    return (listings, fetches), summary
+    write_pieces(run.store, keys.fetches(run.night, source, shard), fetches(), schemas.FETCHES)
+    return _result(shard, listings, verdicts, reused=False), summary
 
 
-def _result(shard: str, listings: pl.DataFrame, fetches: pl.DataFrame, reused: bool) -> ShardResult:
-    counts = count(listings, fetches)
+def _result(shard: str, listings: pl.DataFrame, verdicts: Counter[str], reused: bool) -> ShardResult:
+    counts = count(listings, verdicts)
     return ShardResult(
         shard=shard,
         reused=reused,

@@ -7,7 +7,9 @@ equal bytes, so a step that runs twice leaves the same object.
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 
@@ -15,6 +17,8 @@ from lvbag.errors import LvbagError
 from lvbag.schemas import ADDED_LATER
 from lvbag.store.client import CorruptObject, ObjectInfo, Store
 from lvbag.store.keys import Ref
+
+_ROW_GROUP = 10_000
 
 
 class SchemaError(LvbagError):
@@ -25,6 +29,20 @@ def write_table(store: Store, ref: Ref, frame: pl.DataFrame, schema: pl.Schema) 
     """Check a frame against its schema and write it; raises `SchemaError` naming the column."""
     check_schema(frame, schema, store.uri(ref))
     return store.put(ref, parquet_bytes(frame), "application/vnd.apache.parquet")
+
+
+def write_pieces(store: Store, ref: Ref, pieces: Iterable[pl.DataFrame], schema: pl.Schema) -> ObjectInfo:
+    """Write one table of many pieces, in their order, without ever holding it whole; raises `SchemaError`."""
+    with tempfile.TemporaryDirectory(prefix="lvbag-table-") as name:
+        parts: list[Path] = []
+        for piece in pieces:
+            check_schema(piece, schema, store.uri(ref))
+            parts.append(Path(name) / f"{len(parts):06d}.arrow")
+            piece.write_ipc(parts[-1])
+        whole = Path(name) / "table.parquet"
+        lazy = pl.scan_ipc(parts) if parts else schema.to_frame().lazy()
+        lazy.sink_parquet(whole, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)
+        return store.upload(ref, whole, "application/vnd.apache.parquet")
 
 
 def read_table(store: Store, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
