@@ -98,7 +98,7 @@ def crawl_shard(shard: str) -> dict[str, Any]:
     run = context.current()
     store, settings = context.open_store()
     catalog = load_catalog(config_dir())
-    again = bool(run.params["again"])
+    again = bool(run.params["again"]) and run.try_number == 1  # a further try goes on with the first one's work
     return context.plain(crawl.crawl_shard(store, settings, catalog, context.one_night(run), shard, again))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import itertools
+import resource
 import socket
 import ssl
 import time
@@ -20,6 +21,7 @@ from lvbag.crawl import wire as wire_module
 from lvbag.crawl.addresses import parse_target, refusal
 from lvbag.crawl.answers import Validators
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetcher import CallLimit, HostClosed
 from lvbag.crawl.pace import backoff_s, retry_after_s
 from lvbag.crawl.robots import read_rules
 from lvbag.settings import CrawlSettings
@@ -366,3 +368,136 @@ def test_a_robots_txt_with_a_byte_order_mark_and_odd_bytes_is_read() -> None:
     rules = read_rules(200, b"\xef\xbb\xbfUser-agent: *\nDisallow: /\xff\nDisallow: /p*/x$")
     assert rules.refusal("https://shop.example/page/x")
     assert rules.refusal("https://shop.example/page/xy") is None
+
+
+# ------------------------------------------------------------------ what a server can do before we see its answer
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_the_body_of_a_redirect_is_not_unpacked(shop, open_fetcher, endless) -> None:
+    bomb = gzip.compress(bytes(200_000_000), 6)
+    headers = {"Location": "/open", "Content-Encoding": "gzip"}
+    shop.pages["/bomb"] = shop.Reply(bomb, 302, headers=headers, endless=endless)
+    shop.pages["/open"] = shop.Reply(b"fine")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open_fetcher() as fetcher:
+        try:
+            assert fetcher.fetch(f"{shop.url}/bomb", LIMIT).body == b"fine"
+        except Refused as error:
+            assert error.reason.startswith(("no_answer", "timeout"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Location": "http://[::1"}, 302),
+        ({"Location": "//[x]/"}, 302),
+        ({"Location": "\xff\xfe"}, 302),
+        ({"Location": "http://\xed\xa0\x80/"}, 301),
+        ({"Location": ""}, 302),
+        ({"Transfer-Encoding": "chunked"}, 200),  # its "chunks" are pixels
+    ],
+)
+def test_an_answer_that_no_client_understands_is_a_refusal_and_no_crash(shop, open_fetcher, headers, status) -> None:
+    shop.pages["/odd"] = shop.Reply(b"-5\r\nxx", status, headers=headers)
+    with open_fetcher() as fetcher, pytest.raises(Refused):
+        fetcher.fetch(f"{shop.url}/odd", LIMIT)
+
+
+# ------------------------------------------------------------------ waiting as we are told
+
+
+def test_a_retry_after_holds_although_the_fetch_is_given_up_and_for_the_next_shard(shop, open_fetcher, polite) -> None:
+    shop.pages["/busy"] = shop.Reply(b"", 503, headers={"Retry-After": "1"})
+    shop.pages["/moved"] = shop.Reply(b"", 301, headers={"Retry-After": "1", "Location": "/open"})
+    shop.pages["/open"] = shop.Reply(b"fine")
+    settings = polite.model_copy(update={"retries": 0, "robots_max_age_s": 60.0})
+    with open_fetcher(settings) as fetcher, pytest.raises(Refused, match="http_status: 503"):
+        fetcher.fetch(f"{shop.url}/busy", LIMIT)
+    with open_fetcher(settings, holder="the next shard") as fetcher:
+        assert fetcher.fetch(f"{shop.url}/moved", LIMIT).body == b"fine"
+    at = {hit.path: hit.at for hit in shop.hits}
+    assert at["/moved"] - at["/busy"] >= 0.99
+    assert at["/open"] - at["/moved"] >= 0.99, "a redirect may ask for a pause, too"
+
+
+def test_every_answer_from_500_on_is_a_complaint(shop, open_fetcher, polite) -> None:
+    shop.pages["/down"] = shop.Reply(b"", 521)
+    settings = polite.model_copy(update={"retries": 0, "breaker_openings": 1, "robots_max_age_s": 60.0})
+    with open_fetcher(settings) as fetcher:
+        for _ in range(8):
+            with pytest.raises(Refused):
+                fetcher.fetch(f"{shop.url}/down", LIMIT)
+    assert shop.paths().count("/down") == 4
+
+
+def test_a_robots_txt_is_read_again_when_it_is_too_old(shop, open_fetcher, polite) -> None:
+    shop.pages["/a"] = shop.Reply(b"a")
+    with open_fetcher(polite.model_copy(update={"robots_max_age_s": 0.3})) as fetcher:
+        fetcher.fetch(f"{shop.url}/a", LIMIT)
+        shop.robots("User-agent: *\nDisallow: /")
+        time.sleep(0.4)
+        with pytest.raises(Refused, match="robots: disallowed"):
+            fetcher.fetch(f"{shop.url}/a", LIMIT)
+
+
+def test_a_lost_lease_forbids_one_fetch_and_not_the_host(shop, open_fetcher) -> None:
+    shop.pages["/a"] = shop.Reply(b"a")
+    with open_fetcher() as fetcher:
+        real = fetcher._wait_turn
+        fetcher._wait_turn = lambda host, limit: (_ for _ in ()).throw(HostClosed("lease_lost: just now"))
+        with pytest.raises(Refused, match="lease_lost"):
+            fetcher.fetch(f"{shop.url}/a", LIMIT)
+        fetcher._wait_turn = real
+        assert fetcher.fetch(f"{shop.url}/a", LIMIT).body == b"a"
+
+
+def test_nothing_beyond_this_machine_is_asked_without_a_contact(open_fetcher, monkeypatch) -> None:
+    public = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: public)
+    with open_fetcher() as fetcher, pytest.raises(Refused, match=r"no_contact: .* crawl\.contact"):
+        fetcher.fetch("http://shop.example/", LIMIT)
+
+
+def test_a_name_is_resolved_again_after_its_address_failed(shop, open_fetcher, polite, monkeypatch) -> None:
+    port = int(shop.netloc.rsplit(":", 1)[1])
+    asked = itertools.count()
+    real = socket.getaddrinfo
+
+    def resolve(host, *args, **kwargs):
+        if host != "moving.example":
+            return real(host, *args, **kwargs)
+        address = "127.0.0.1" if next(asked) else "127.0.0.99"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    shop.pages["/a"] = shop.Reply(b"a")
+    settings = polite.model_copy(update={"loopback_hosts": (f"moving.example:{port}",)})
+    with open_fetcher(settings) as fetcher:
+        assert fetcher.fetch(f"http://moving.example:{port}/a", LIMIT).body == b"a"
+
+
+def test_the_calls_of_an_api_are_counted_with_their_tries(shop, open_fetcher) -> None:
+    shop.pages["/api"] = shop.Reply(b"", 503)
+    limit = CallLimit(1, "crawl.sources.x.daily_calls")
+    with (
+        open_fetcher() as fetcher,
+        pytest.raises(Refused, match=r"daily_calls: 1 calls of .*sources\.x\.daily_calls\)"),
+    ):
+        fetcher.call(f"{shop.url}/api", LIMIT, limit=limit)
+    assert shop.paths() == ["/api"]
+
+
+@pytest.mark.parametrize(
+    "address", ["::10.0.0.1", "64:ff9b:1::a00:1", "::ffff:0:10.0.0.1", "fec0::1", "5f00::1", "fd00::1"]
+)
+def test_ipv6_has_no_way_around(address) -> None:
+    assert refusal(address, listed=False) is not None
+    assert refusal("2606:4700::6810:84e5", listed=False) is None
+
+
+def test_a_dot_at_the_end_makes_no_other_host() -> None:
+    assert parse_target("https://Shop.Example./a?b#c") == parse_target("https://shop.example/a?b")
+    with pytest.raises(Refused, match="bad_url"):
+        parse_target("http://./")

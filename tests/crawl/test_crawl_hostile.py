@@ -13,8 +13,8 @@ import zlib
 
 import polars as pl
 import pytest
+from crawl_shop import jpeg
 
-from conftest import jpeg
 from lvbag import schemas
 from lvbag.crawl import close_night, crawl_shard, plan_night
 from lvbag.store import Bucket, keys

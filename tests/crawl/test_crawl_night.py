@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import subprocess
 import sys
+import time
 import zlib
 
 import polars as pl
@@ -15,7 +16,18 @@ from PIL import Image
 
 from lvbag import schemas
 from lvbag.catalog import Catalog
-from lvbag.crawl import CrawlError, NightPlan, NightResult, ShardResult, close_night, crawl_shard, plan_night
+from lvbag.crawl import (
+    CrawlError,
+    NightPlan,
+    NightResult,
+    ShardResult,
+    close_night,
+    crawl_shard,
+    plan_by_hand,
+    plan_night,
+)
+from lvbag.crawl.leases import lease_ref
+from lvbag.crawl.sources.schema_org import SchemaOrgSource
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_table, read_tables
@@ -329,3 +341,148 @@ def test_naming_the_package_imports_nothing_heavy() -> None:
     heavy = "{'polars', 'numpy', 'PIL', 'bs4', 'requests', 'lxml'}"
     code = f"import sys, lvbag.crawl; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+# ------------------------------------------------------------------ crawling again, and being interrupted
+
+
+class Killed(BaseException):
+    """A process that ends here and now."""
+
+
+def kill_at(store: Store, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """End the crawl in the moment in which it would write this object."""
+    real = Store.upload
+
+    def upload(self: Store, ref, *args: object) -> object:
+        if ref.key.startswith(key):
+            raise Killed
+        return real(self, ref, *args)
+
+    monkeypatch.setattr(Store, "upload", upload)
+
+
+def test_a_kill_between_the_tables_of_a_second_try_loses_nothing(
+    shop, store, night_settings, catalog, monkeypatch
+) -> None:
+    plan_night(store, night_settings, catalog, NIGHT)
+    shop.reply = lambda path: shop.Reply(b"", 404)
+    with pytest.raises(CrawlError):
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000")  # which leaves tables without a listing
+    del shop.reply
+    fill(shop)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(store, patch, "fetches/")
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    shop.hits.clear()
+    result = crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    assert (result.reused, result.listings, result.kept) == (False, 3, 6)
+    assert not any(path.startswith(("/img", "/item")) for path in shop.paths())
+
+
+def test_a_new_crawl_that_is_killed_does_not_count_as_done_and_goes_on(
+    shop, store, night_settings, catalog, monkeypatch
+) -> None:
+    fill(shop, 2)
+    crawl(store, night_settings, catalog)
+    fill(shop, 3)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(store, patch, "fetches/")
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000", again=True)
+    shop.hits.clear()
+    result = crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    assert (result.reused, result.listings) == (False, 3)
+    assert shop.paths() == [], "everything stood in the journal"
+
+
+def test_a_plan_does_not_change_when_the_night_itself_was_curated(shop, store, night_settings, catalog) -> None:
+    plan_night(store, night_settings, catalog, NIGHT)
+    before = digests(store)
+    rows = pl.DataFrame({"sha256": ["a", "b"], "style_code": ["M41108"] * 2, "verdict": ["kept"] * 2})
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    store.put(keys.curated_images(NIGHT, 0), buffer.getvalue())
+    plan_night(store, night_settings, catalog, NIGHT)
+    assert digests(store) == before
+    plan_night(store, night_settings, catalog, NEXT)
+    first = store.get_json(keys.plan(NEXT))["shards"][0]
+    assert first["products"] == ["M42226"], "the next night counts them, and begins with the product that has none"
+
+
+def test_two_plans_at_once_lose_no_shard(shop, store, night_settings, catalog, monkeypatch) -> None:
+    real = Store.compare_and_swap
+    by_hand: list[str] = []
+
+    def slow(self: Store, ref, *args: object) -> object:
+        if ref == keys.plan(NIGHT) and not by_hand:
+            by_hand.append("")
+            by_hand[0] = plan_by_hand(self, night_settings, catalog, NIGHT, "market", ["M41108"])
+        return real(self, ref, *args)
+
+    monkeypatch.setattr(Store, "compare_and_swap", slow)
+    plan_night(store, night_settings, catalog, NIGHT)
+    names = {shard["name"] for shard in store.get_json(keys.plan(NIGHT))["shards"]}
+    assert names == {"market.000", "market.001", by_hand[0]}
+
+
+def test_a_shard_whose_lease_ran_out_stops_before_it_does_harm(shop, store, night_settings, catalog) -> None:
+    fill(shop)
+    plan_night(store, night_settings, catalog, NIGHT)
+    stolen = []
+
+    def steal(progress: object) -> None:
+        if not stolen:
+            stolen.append(store.delete(lease_ref(NIGHT, "source market")))
+            time.sleep(night_settings.crawl.lease_s)  # it cannot renew what is no longer there
+
+    with pytest.raises(CrawlError, match="the lease of source market ran out"):
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000", on_progress=steal)
+    result = crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    assert (result.listings, result.kept) == (3, 6)
+
+
+def test_half_a_surrogate_pair_in_a_page_ends_nothing(shop, store, night_settings, catalog) -> None:
+    good = shop.picture("/img/a.jpg", 1)
+    shop.item("/item/odd", "M41108", name="Speedy 30 Monogram \ud800", sku="\udfff", image=["/img/\ud800.jpg", good])
+    _, shards, _ = crawl(store, night_settings, catalog)
+    assert (shards[0].listings, shards[0].kept) == (1, 1)
+
+
+def test_a_page_that_breaks_its_parser_is_kept_and_ends_nothing(
+    shop, store, night_settings, catalog, monkeypatch
+) -> None:
+    fill(shop)
+    real = SchemaOrgSource.read_item
+
+    def read_item(self, page):
+        return 1 / 0 if page.url.endswith("/item/1") else real(self, page)
+
+    monkeypatch.setattr(SchemaOrgSource, "read_item", read_item)
+    _, shards, _ = crawl(store, night_settings, catalog)
+    assert (shards[0].listings, shards[0].kept) == (3, 4)
+    assert "not_understood: parser_error: ZeroDivisionError" in listings(store)["reason"].to_list()
+    assert len(list(store.list_objects(Bucket.RAW, "pages/"))) == 1
+
+
+def test_a_shard_that_never_ends_still_gives_its_rows_to_the_night(
+    shop, store, night_settings, catalog, monkeypatch
+) -> None:
+    fill(shop)
+    plan_night(store, night_settings, catalog, NIGHT)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(store, patch, "fetches/")
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    crawl_shard(store, night_settings, catalog, NIGHT, "market.001")
+    night = close_night(store, night_settings, NIGHT)
+    assert (night.listings, night.images_new) == (3, 6)
+    manifest = store.get_json(keys.night_manifest(NIGHT))
+    assert manifest["missing_shards"] == ["market.000"]
+    assert any("market.000.partial" in key for key in manifest["tables"])
+    assert fetches(store)["sha256"].n_unique() == 6
+    shop.hits.clear()
+    assert crawl_shard(store, night_settings, catalog, NIGHT, "market.000").kept == 6, "it goes on"
+    assert shop.paths() == []
+    again = close_night(store, night_settings, NIGHT)
+    assert (again.listings, again.images_new) == (3, 6)
+    assert fetches(store).height == 6, "no row stands twice"
+    assert store.get_json(keys.night_manifest(NIGHT))["missing_shards"] == []

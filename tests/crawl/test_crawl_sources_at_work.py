@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from pathlib import Path
@@ -9,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
+from crawl_shop import jpeg
 
-from conftest import jpeg
 from lvbag import schemas
 from lvbag.crawl import CrawlError, close_night, crawl_shard, plan_by_hand, plan_night, rehearse
 from lvbag.crawl.summary import read_summary, read_watermarks
@@ -173,6 +174,21 @@ def test_a_search_that_left_something_behind_moves_no_watermark(api, shop, store
     shop.pages["/img/0/s-l1600.jpg"] = shop.Reply(b"", 503)
     crawl(store, api.settings, catalog)
     assert read_watermarks(store, "ebay", NEXT).get("Louis Vuitton M41108") is None
+
+
+def test_a_shard_that_was_limited_or_challenged_moves_no_watermark(api, shop, store, catalog) -> None:
+    for number in range(2):
+        api.item(number)
+    name = plan_by_hand(store, api.settings, catalog, NIGHT, "ebay", ["M41108"], 1)
+    crawl_shard(store, api.settings, catalog, NIGHT, name)
+    assert read_summary(store, NIGHT, "ebay", name).completed == {}
+    words = "<title>Pardon Our Interruption</title>Pardon Our Interruption. Something made us think you were a bot."
+    shop.pages["/img/0/s-l1600.jpg"] = shop.Reply(f"<html><body>{words}</body></html>".encode())
+    for shard in plan_night(store, api.settings, catalog, NEXT).shards:
+        with contextlib.suppress(CrawlError):  # the second finds that its host was left alone
+            crawl_shard(store, api.settings, catalog, NEXT, shard)
+    close_night(store, api.settings, NEXT)
+    assert read_watermarks(store, "ebay", dt.date(2026, 11, 25)).get("Louis Vuitton M41108") is None
 
 
 def test_the_calls_of_a_night_are_bounded(api, store, catalog) -> None:

@@ -20,6 +20,7 @@ from lvbag.crawl.errors import Refused
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ROUTED = ipaddress.IPv6Network("2000::/3")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -62,8 +63,13 @@ def parse_target(url: str) -> Target:
         raise Refused(f"bad_url: scheme {parts.scheme[:20]!r} is not http or https")
     if "@" in parts.netloc or not parts.hostname:
         raise Refused("bad_url: it carries credentials or names no host")
-    clean = parts._replace(fragment="").geturl()
-    return Target(clean, parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
+    host = parts.hostname.rstrip(".")  # the same host with another name would have a pace of its own
+    if not host:
+        raise Refused("bad_url: it carries credentials or names no host")
+    name = f"[{host}]" if ":" in host else host
+    netloc = name if port is None else f"{name}:{port}"
+    clean = parts._replace(netloc=netloc, fragment="").geturl()
+    return Target(clean, parts.scheme, host, port or _PORTS[parts.scheme])
 
 
 def resolve(target: Target, loopback_hosts: Collection[str]) -> tuple[str, ...]:
@@ -87,7 +93,11 @@ def refusal(address: str, listed: bool) -> str | None:
         return None if ip.is_loopback else "which is not on this machine although crawl.loopback_hosts lists it"
     if ip.is_loopback:
         return "which is on this machine and not in crawl.loopback_hosts"
-    return None if ip.is_global and not ip.is_multicast else "which is not a public address"
+    public = ip.is_global and not ip.is_multicast
+    # all of IPv6 that is routed today; outside of it are more ways to write a private IPv4 address than a list can name
+    if isinstance(ip, ipaddress.IPv6Address):
+        public = public and ip in _ROUTED
+    return None if public else "which is not a public address"
 
 
 def _embedded(ip: IPAddress) -> IPAddress:

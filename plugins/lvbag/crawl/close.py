@@ -19,6 +19,7 @@ from lvbag.crawl.memory import read_seen
 from lvbag.crawl.plan import Plan, PlannedShard, load_plan
 from lvbag.crawl.results import NightResult
 from lvbag.crawl.rows import KEPT, REFUSED, UNCHANGED, count, refusals_by_rule
+from lvbag.crawl.salvage import forget_salvaged, partial_name, salvage
 from lvbag.crawl.shard import only_failed_searches, read_shard
 from lvbag.crawl.summary import ShardSummary, read_summary, write_watermarks
 from lvbag.settings import Settings
@@ -36,6 +37,7 @@ class _Done:
     listings: pl.DataFrame
     fetches: pl.DataFrame
     summary: ShardSummary | None
+    partial: bool = False  # it never ended; these rows are what its journal holds
 
 
 def close_night(store: Store, settings: Settings, night: dt.date) -> NightResult:
@@ -132,7 +134,11 @@ def _read_done(store: Store, plan: Plan) -> list[_Done]:
         tables = read_shard(store, plan.night, planned)
         if tables is None:
             log.warning("crawl.night shard is missing night=%s shard=%s", plan.night, planned.name)
+            tables = salvage(store, plan.night, planned)
+            if tables is not None:
+                done.append(_Done(planned, *tables, None, partial=True))
         else:
+            forget_salvaged(store, plan.night, planned)
             done.append(_Done(planned, *tables, read_summary(store, plan.night, planned.source, planned.name)))
     if not done:
         raise CrawlError(f"no shard of night {plan.night} is crawled; crawl its {len(plan.shards)} shards first")
@@ -156,11 +162,12 @@ def _night_result(store: Store, night: dt.date, listings: pl.DataFrame, fetches:
 def _manifest(
     store: Store, plan: Plan, done: list[_Done], result: NightResult, refused: dict[str, int]
 ) -> dict[str, object]:
-    names = {shard.planned.name for shard in done}
+    names = {shard.planned.name for shard in done if not shard.partial}
     summaries = [shard.summary for shard in done if shard.summary is not None]
     refs: list[Ref] = []
     for shard in done:
-        where = (plan.night, shard.planned.source, shard.planned.name)
+        name = partial_name(shard.planned.name) if shard.partial else shard.planned.name
+        where = (plan.night, shard.planned.source, name)
         refs += [keys.listings(*where), keys.fetches(*where)]
         refs += [keys.shard_summary(*where)] if shard.summary is not None else []
     refs += [keys.seen(plan.night, source) for source in sorted({shard.planned.source for shard in done})]

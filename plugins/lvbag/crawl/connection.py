@@ -73,7 +73,7 @@ class PinnedAdapter(HTTPAdapter):
     def _keep_watching(self, poll_s: float) -> None:
         while not self._closed.wait(poll_s):
             cut = self._cut
-            if cut is None or cut.happened or time.monotonic() < cut.at:
+            if cut is None or time.monotonic() < cut.at:
                 continue
             cut.happened = True
             if self._socket is not None:
@@ -105,9 +105,16 @@ class PinnedAdapter(HTTPAdapter):
         self._socket = sock
 
 
+class _Session(requests.Session):
+    """`requests` would read a redirect's whole body, without a limit, and parse its address before we see either."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No answer counts as a redirect here; `lvbag.crawl.wire` reads the Location itself."""
+
+
 def open_session(target: Target, addresses: Sequence[str], user_agent: str) -> tuple[requests.Session, PinnedAdapter]:
     """A session with one connection to the target's host, blind to proxies and credentials of the environment."""
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))  # nobody is followed around
     session.headers.clear()

@@ -18,6 +18,11 @@ class Refused(CrawlError):
 
     def __init__(self, reason: str, status: int | None = None, size: int | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = clean_text(reason)
         self.status = status  # of the answer, None when none came
         self.size = size  # bytes that were read, None when nothing was
+
+
+def clean_text(text: str) -> str:
+    """The text without halves of surrogate pairs, which no table and no address can hold."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Challenged(Refused):
 
 class BudgetSpent(Refused):
     """The shard may send no further request."""
+
+
+class HostClosed(Refused):
+    """The host is left alone for the night, or is no longer ours to talk to."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Fetcher:
         self._cache = cache
         self._allowed = budget
         self._hosts: dict[str, _Host] = {}
-        self._robots: dict[str, robots.RobotsRules] = {}  # by origin
+        self._robots: dict[str, tuple[robots.RobotsRules, float]] = {}  # by origin, with time.monotonic()
         self._crawl_delays: dict[str, float] = {}  # by host
         self.requests = 0
         contact = settings.contact.strip()
@@ -134,9 +139,7 @@ class Fetcher:
         """
         target = parse_target(url)
         host = self._host(target)
-        if limit is not None and host.lease.record.requests >= limit.calls:
-            raise Refused(f"daily_calls: {limit.calls} calls of {host.name} are made tonight ({limit.setting})")
-        return _accepted(self._ask(host, Ask(target, max_bytes, headers, body)), conditional=False)
+        return _accepted(self._ask(host, Ask(target, max_bytes, headers, body), limit), conditional=False)
 
     # -------------------------------------------------------------- hosts
 
@@ -146,11 +149,19 @@ class Fetcher:
         host = self._hosts.get(name)
         if host is None or not host.lease.is_valid:
             host = self._take(name)
-        if host.origin != target.origin:
-            host.close()
-            host.wire = Wire(target, resolve(target, self._settings.loopback_hosts), self._user_agent, self._settings)
-            host.origin = target.origin
+        self._connect(host, target)
         return host
+
+    def _connect(self, host: _Host, target: Target) -> Wire:
+        """The host's one connection, made anew for another origin, or after it broke."""
+        if host.wire is None or host.origin != target.origin:
+            host.close()
+            addresses = resolve(target, self._settings.loopback_hosts)
+            if not self._settings.contact.strip() and target.netloc not in self._settings.loopback_hosts:
+                raise Refused("no_contact: nothing beyond this machine is asked before crawl.contact is set")
+            host.wire = Wire(target, addresses, self._user_agent, self._settings)
+            host.origin = target.origin
+        return host.wire
 
     def _take(self, name: str) -> _Host:
         old = self._hosts.pop(name, None)
@@ -186,9 +197,11 @@ class Fetcher:
     # -------------------------------------------------------------- robots.txt
 
     def _obey_robots(self, target: Target) -> None:
-        rules = self._robots.get(target.origin)
-        if rules is None:
-            rules = self._robots[target.origin] = self._load_robots(target)
+        rules, read_at = self._robots.get(target.origin, (None, 0.0))
+        max_age_s = self._settings.robots_max_age_s or math.inf
+        if rules is None or time.monotonic() - read_at > max_age_s:
+            rules = self._load_robots(target)
+            self._robots[target.origin] = (rules, time.monotonic())
             self._keep_crawl_delay(self._host(target), rules.delay_s)
         if why := rules.refusal(target.url):
             raise Refused(why)
@@ -200,7 +213,7 @@ class Fetcher:
         slower_s = max(host.lease.record.delay_s, self._rules(host.name).base_s)
         host.lease.note(delay_s=slower_s)
         if host.lease.record.requests:
-            host.not_before = max(host.not_before, time.monotonic() + slower_s)
+            self._rest(host, slower_s)
 
     def _load_robots(self, target: Target) -> robots.RobotsRules:
         cached = self._cache.load(target.origin)
@@ -208,7 +221,7 @@ class Fetcher:
             return cached
         try:
             answer = self._ask_robots(parse_target(f"{target.origin}/robots.txt"))
-        except (BudgetSpent, Challenged):
+        except (BudgetSpent, Challenged, HostClosed):
             raise
         except Refused as error:
             if error.status is None:
@@ -228,44 +241,48 @@ class Fetcher:
 
     # -------------------------------------------------------------- one request with its tries
 
-    def _ask(self, host: _Host, ask: Ask) -> Answer:
+    def _ask(self, host: _Host, ask: Ask, limit: CallLimit | None = None) -> Answer:
         """Ask until there is an answer that waiting would not change."""
         for attempt in range(self._settings.retries + 1):
-            self._wait_turn(host)
+            self._wait_turn(host, limit)
             try:
                 answer = self._send(host, ask)
             except Interrupted as error:
                 last: Refused = error
                 wait_s = pace.backoff_s(attempt)
+                host.close()  # the next try resolves the name again
             else:
                 if answer.status not in pace.RETRIED_STATUS:
+                    if pace.is_complaint(answer.status):
+                        self._note_failed_fetch(host, Refused(f"http_status: {answer.status}", answer.status))
                     return answer
                 last = Refused(f"http_status: {answer.status}", answer.status)
                 wait_s = self._wait_of(host, answer, attempt)
-            host.not_before = max(host.not_before, time.monotonic() + wait_s)
+            self._rest(host, wait_s)
             log.debug("crawl.retry url=%s attempt=%d reason=%s", ask.target.url, attempt, last.reason)
         self._note_failed_fetch(host, last)
         raise last
 
     def _send(self, host: _Host, ask: Ask) -> Answer:
         """One exchange; what it says of the host goes into the host's record."""
-        if host.wire is None:
-            raise Refused(f"no_answer: {host.name} is not connected")
+        wire = self._connect(host, ask.target)
         rules = self._rules(host.name)
         try:
-            answer = host.wire.send(ask)
+            answer = wire.send(ask)
         except (Interrupted, TooSlow) as error:
             self._note_pace(host, host.lease.record.pace.after_complaint(rules))
             if isinstance(error, TooSlow):
                 self._note_failed_fetch(host, error)
             raise
         except Refused:
-            self._note_pace(host, host.lease.record.pace.after_answer(rules, host.wire.took_s))
+            self._note_pace(host, host.lease.record.pace.after_answer(rules, wire.took_s))
             raise
-        if answer.status in pace.RETRIED_STATUS:
+        if pace.is_complaint(answer.status):
             self._note_pace(host, host.lease.record.pace.after_complaint(rules))
         else:
-            self._note_pace(host, host.lease.record.pace.after_answer(rules, host.wire.took_s))
+            self._note_pace(host, host.lease.record.pace.after_answer(rules, wire.took_s))
+            asked_s = pace.retry_after_s(answer.retry_after, dt.datetime.now(dt.UTC)) or 0.0
+            self._rest(host, min(asked_s, self._settings.max_retry_after_s))  # a redirect can carry one, too
         if why := challenge(answer.body, answer.content_type, answer.status):
             self._leave_alone(host, f"challenge: {why}")
             raise Challenged(f"challenge: {why}", answer)
@@ -277,28 +294,33 @@ class Fetcher:
             self._give_up(host, f"answer {answer.status} with Retry-After of {asked:g} s", answer.status)
         return pace.backoff_s(attempt) if asked is None else asked
 
-    def _wait_turn(self, host: _Host) -> None:
+    def _wait_turn(self, host: _Host, limit: CallLimit | None) -> None:
         if host.lease.record.given_up is not None:
-            raise Refused(host.lease.record.given_up)
+            raise HostClosed(host.lease.record.given_up)
+        if limit is not None and host.lease.record.requests >= limit.calls:
+            raise BudgetSpent(f"daily_calls: {limit.calls} calls of {host.name} are made tonight ({limit.setting})")
         if self.exhausted:
             raise BudgetSpent("request_budget: the share of crawl.max_requests is spent")
         if (wait_s := host.not_before - time.monotonic()) > 0:
             time.sleep(wait_s)
         if not host.lease.is_valid:
-            raise Refused(f"lease_lost: another shard may talk to {host.name} now; the store was away for too long")
+            raise HostClosed(f"lease_lost: another shard may talk to {host.name} now; the store was away for too long")
         self.requests += 1
         host.lease.note(requests=host.lease.record.requests + 1)
 
     # -------------------------------------------------------------- what a host's answers mean for it
 
     def _note_pace(self, host: _Host, now: pace.Pace) -> None:
-        host.not_before = time.monotonic() + now.delay_s
-        host.lease.note(
-            delay_s=now.delay_s,
-            failures=now.failures,
-            openings=now.openings,
-            not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=now.delay_s),
-        )
+        host.lease.note(delay_s=now.delay_s, failures=now.failures, openings=now.openings)
+        self._rest(host, now.delay_s)
+
+    def _rest(self, host: _Host, wait_s: float) -> None:
+        """No request before this time, by whomever; long waits are told to the others at once."""
+        host.not_before = max(host.not_before, time.monotonic() + wait_s)
+        at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=wait_s)
+        host.lease.note(not_before=max(at, host.lease.record.not_before or at))
+        if wait_s > self._settings.lease_s / 3:
+            self._leases.save(host.name)
 
     def _note_failed_fetch(self, host: _Host, last: Refused) -> None:
         """After all tries of one fetch: slow down, pause, or give the host up."""
@@ -311,14 +333,13 @@ class Fetcher:
             self._give_up(host, f"{now.failures} fetches in a row failed; {last.reason}", last.status)
         if now.pause_s:
             log.warning("crawl.host paused host=%s pause_s=%.0f why=%s", host.name, now.pause_s, last.reason)
-            host.not_before = time.monotonic() + now.pause_s
-            host.lease.note(not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=now.pause_s))
+            self._rest(host, now.pause_s)
             self._leases.save(host.name)
 
     def _give_up(self, host: _Host, why: str, status: int | None = None) -> None:
         reason = f"host_given_up: {why}"
         self._leave_alone(host, reason)
-        raise Refused(reason, status)
+        raise HostClosed(reason, status)
 
     def _leave_alone(self, host: _Host, reason: str) -> None:
         """For the rest of the night, in every shard."""

@@ -28,7 +28,7 @@ import zstandard
 from lvbag.store import Bucket, Ref, Store, keys
 
 WINDOW = 8
-"""Entries that may be on their way to the store; each may hold a picture."""
+"""Entries that may be on their way to the store, half of them being written; each may hold a picture."""
 _UPLOADERS = 3
 _SEGMENT_ENTRIES = 100
 """A segment is rewritten as it grows up to this many entries; then it stands and the next one begins."""
@@ -72,7 +72,7 @@ class Journal:
         self._file = tempfile.NamedTemporaryFile(prefix="lvbag-journal-")  # noqa: SIM115 - closed in __exit__
         self._local = sqlite3.connect(self._file.name, isolation_level=None)
         self._local.executescript(_TABLES)
-        self._queue: queue.Queue[_Entry | None] = queue.Queue(WINDOW)
+        self._queue: queue.Queue[_Entry | None] = queue.Queue(WINDOW // 2)
         self._failure: BaseException | None = None
         self._open: list[dict[str, Any]] = []
         self._segment = 0
@@ -160,7 +160,7 @@ class Journal:
     def _write(self) -> None:
         while True:
             batch = [self._queue.get()]
-            while len(batch) < WINDOW and not self._queue.empty():
+            while len(batch) < WINDOW // 2 and not self._queue.empty():
                 batch.append(self._queue.get())
             try:
                 if self._failure is None:

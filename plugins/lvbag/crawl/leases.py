@@ -246,6 +246,11 @@ class Leases:
             self._held.pop(name, None)
 
 
+def source_lease(source: str) -> str:
+    """The name of a source's lease: its shards are crawled one after the other."""
+    return f"source {source}"
+
+
 def lease_ref(night: dt.date, name: str) -> Ref:
     """Where the lease of a host or source stands; names come from outside, so a digest stands in the key."""
     return keys.lease(night, hashlib.sha256(name.encode()).hexdigest()[:16])

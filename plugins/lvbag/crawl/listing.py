@@ -17,6 +17,7 @@ from lvbag.crawl.rows import (
     REFUSED,
     SEARCH_FAILED,
     ListingRow,
+    is_our_own,
     is_transient,
     listing_of,
     rule_of,
@@ -24,7 +25,7 @@ from lvbag.crawl.rows import (
     url_digest,
 )
 from lvbag.crawl.run import ShardRun, now
-from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Page, PageNotUnderstood
+from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Page, PageNotUnderstood, understood
 from lvbag.crawl.titles import Match, match_title
 
 
@@ -66,13 +67,16 @@ class Listings:
     # -------------------------------------------------------------- the row
 
     def _row(self, url: str, query: str, whole: Listing | None) -> ListingRow:
-        if whole is not None and not self.run.source.details:
-            return self._from_listing(whole, url, query, NO_VALIDATORS)
         noted, _ = self.run.journal.meet(LISTING, url)
-        row = listing_of(noted) if noted is not None else self._ask(url, query, whole)
+        if noted is not None:
+            row = listing_of(noted)
+        elif whole is not None and not self.run.source.details:
+            row = self._from_listing(whole, url, query, NO_VALIDATORS)
+        else:
+            row = self._ask(url, query, whole)
         self.run.tally.items += 1
         self.run.tally.items_not_understood += rule_of(row.reason or "") == NOT_UNDERSTOOD
-        if noted is None:
+        if noted is None and not is_our_own(row.reason):
             self.run.journal.note(LISTING, url, to_json(row), self.run.requests)
         return row
 
@@ -86,7 +90,7 @@ class Listings:
                 raise Refused(f"opt_out: {directive}", answer.status)
             if known is not None and answer.status == 304:
                 return self._unchanged(known, query, answer)
-            item = run.source.read_item(Page(answer.url, answer.body, answer.content_type))
+            item = understood(run.source.read_item, Page(answer.url, answer.body, answer.content_type))
         except PageNotUnderstood as error:
             if answer is not None:
                 run.keep_page(answer.body)

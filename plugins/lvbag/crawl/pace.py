@@ -36,6 +36,11 @@ def retry_after_s(value: str | None, now: dt.datetime) -> float | None:
     return max(0.0, (at - now).total_seconds())
 
 
+def is_complaint(status: int) -> bool:
+    """Whether an answer says that we ask too much, or that the server is in trouble."""
+    return status == 429 or status >= 500
+
+
 def backoff_s(attempt: int) -> float:
     """Seconds before try `attempt` + 1 (from 0): 0.5, 1, 2 … up to 30."""
     return min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(attempt, 10))

@@ -12,7 +12,7 @@ import zstandard
 
 from lvbag.crawl.challenges import challenge
 from lvbag.crawl.errors import CrawlError
-from lvbag.crawl.sources import KINDS, Listing, Page, PageNotUnderstood, Results, Source, open_source
+from lvbag.crawl.sources import KINDS, Listing, Page, PageNotUnderstood, Results, Source, open_source, understood
 from lvbag.settings import Settings
 from lvbag.source_settings import SOURCE_KINDS, AnySource
 
@@ -82,14 +82,14 @@ def source_named(settings: Settings | None, name: str) -> Source[AnySource]:
 
 def _results(source: Source[AnySource], page: Page) -> tuple[Results, str | None]:
     try:
-        return source.read_results(page), None
+        return understood(source.read_results, page), None
     except PageNotUnderstood as error:
         return Results(), error.reason
 
 
 def _item(source: Source[AnySource], page: Page) -> Listing | None:
     try:
-        return source.read_item(page)
+        return understood(source.read_item, page)
     except PageNotUnderstood:
         return None
 

@@ -9,7 +9,18 @@ from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.errors import Refused
 from lvbag.crawl.journal import PICTURE, Upload
 from lvbag.crawl.memory import KnownImage
-from lvbag.crawl.rows import DUPLICATE, KEPT, REFUSED, UNCHANGED, FetchRow, ListingRow, fetch_of, is_transient, to_json
+from lvbag.crawl.rows import (
+    DUPLICATE,
+    KEPT,
+    REFUSED,
+    UNCHANGED,
+    FetchRow,
+    ListingRow,
+    fetch_of,
+    is_our_own,
+    is_transient,
+    to_json,
+)
 from lvbag.crawl.run import FETCH_ROW, ShardRun, now
 from lvbag.images import ImageRefused, check_header
 from lvbag.store import keys
@@ -36,7 +47,8 @@ class Pictures:
         noted, met = self.run.journal.meet(PICTURE, url)
         if noted is None:
             row, upload = self._fetch(listing, url, position)
-            self.run.journal.note(PICTURE, url, to_json(row), self.run.requests, upload)
+            if not is_our_own(row.reason):
+                self.run.journal.note(PICTURE, url, to_json(row), self.run.requests, upload)
             return row
         here = replace(fetch_of(noted), listing_id=listing.listing_id, position=position)
         if not met:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,7 +22,7 @@ from lvbag.crawl.results import NightPlan
 from lvbag.crawl.sources import Source, open_source
 from lvbag.settings import Settings
 from lvbag.source_settings import AnySource
-from lvbag.store import CorruptObject, ObjectMissing, Store, keys
+from lvbag.store import CorruptObject, ObjectMissing, PreconditionFailed, Store, json_bytes, keys
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class PlannedShard(BaseModel):
     @property
     def by_hand(self) -> bool:
         """Whether a person started it; its products stand in a shard of the night as well."""
-        return self.name.split(".", 1)[-1].startswith(_BY_HAND)
+        return self.name.startswith(f"{self.source}.{_BY_HAND}")
 
 
 class Plan(BaseModel):
@@ -75,9 +75,8 @@ def plan_night(
     """
     wanted = [product.style_code for product in wanted_products(catalog, products)]
     sources = {name: open_source(settings.crawl.sources[name]) for name in enabled_sources(settings)}
-    images = kept_images(store, [product.style_code for product in catalog.products])
-    plan = share_out(_stored_plan(store, night), night, sources, wanted, images, settings)
-    store.put_json(keys.plan(night), plan.model_dump(mode="json"))
+    images = kept_images(store, [product.style_code for product in catalog.products], before=night)
+    plan = _change_plan(store, night, lambda plan: share_out(plan, night, sources, wanted, images, settings))
     mine = [s for s in plan.shards if s.source in sources and not s.by_hand]
     names = _by_turns([s for s in mine if not s.products or set(s.products) & set(wanted)])
     total = sum(sum(s.requests) for s in plan.shards)
@@ -104,14 +103,14 @@ def plan_by_hand(  # noqa: PLR0917 - what a person asks for
     codes = () if opened.whole else tuple(wanted)
     digest = hashlib.sha256("\n".join((*codes, str(limit))).encode()).hexdigest()[:8]
     name = f"{source}.{_BY_HAND}{digest}"
-    plan = _stored_plan(store, night) or Plan(night=night, shards=())
-    if name not in {shard.name for shard in plan.shards}:
-        share = settings.crawl.max_requests // max(1, len(codes))
-        shard = PlannedShard(
-            name=name, source=source, products=codes, requests=(share,) * max(1, len(codes)), limit=limit
-        )
-        plan = plan.model_copy(update={"shards": (*plan.shards, shard)})
-        store.put_json(keys.plan(night), plan.model_dump(mode="json"))
+    share = settings.crawl.max_requests // max(1, len(codes))
+    shard = PlannedShard(name=name, source=source, products=codes, requests=(share,) * max(1, len(codes)), limit=limit)
+
+    def add(plan: Plan | None) -> Plan:
+        shards = plan.shards if plan else ()
+        return Plan(night=night, shards=shards if name in {s.name for s in shards} else (*shards, shard))
+
+    _change_plan(store, night, add)
     return name
 
 
@@ -181,7 +180,7 @@ def _by_turns(shards: Sequence[PlannedShard]) -> tuple[str, ...]:
 
 def load_plan(store: Store, night: dt.date) -> Plan:
     """The night's plan; raises `CrawlError` when there is none."""
-    plan = _stored_plan(store, night)
+    plan, _ = _stored_plan(store, night)
     if plan is None:
         raise CrawlError(f"night {night} has no plan ({store.uri(keys.plan(night))}); plan the night first")
     return plan
@@ -217,12 +216,27 @@ def wanted_products(catalog: Catalog, products: Sequence[str]) -> tuple[Product,
     return tuple(product for product in catalog.products if not products or product.style_code in products)
 
 
-def _stored_plan(store: Store, night: dt.date) -> Plan | None:
+def _change_plan(store: Store, night: dt.date, change: Callable[[Plan | None], Plan]) -> Plan:
+    """Replace the night's plan by what `change` makes of it, whoever else changes it at the same time."""
+    while True:
+        earlier, etag = _stored_plan(store, night)
+        plan = change(earlier)
+        if plan == earlier:
+            return plan
+        try:
+            store.compare_and_swap(keys.plan(night), json_bytes(plan.model_dump(mode="json")), etag)
+        except PreconditionFailed:
+            continue
+        return plan
+
+
+def _stored_plan(store: Store, night: dt.date) -> tuple[Plan | None, str | None]:
     ref = keys.plan(night)
     try:
-        return Plan.model_validate(store.get_json(ref))
+        data, etag = store.get_with_etag(ref)
+        return Plan.model_validate_json(data), etag
     except ObjectMissing:
-        return None
+        return None, None
     except ValidationError as error:
         raise CorruptObject(
             f"{store.uri(ref)} is no plan ({error.error_count()} wrong fields); delete it and plan the night again"

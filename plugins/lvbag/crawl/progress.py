@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Iterable
 
@@ -13,11 +14,16 @@ from lvbag.store import Bucket, CorruptObject, Store, keys
 _COLUMNS = ["sha256", "style_code", "verdict"]
 
 
-def kept_images(store: Store, products: Iterable[str]) -> dict[str, int]:
-    """Distinct kept images of each product over all curated nights; 0 where there are none yet."""
+def kept_images(store: Store, products: Iterable[str], before: dt.date) -> dict[str, int]:
+    """Distinct kept images of each product over all nights that were curated before this one; 0 where there are none.
+
+    The night itself does not count: planned again after its own curation, it would become another plan.
+    """
     counts = dict.fromkeys(products, 0)
     seen: set[str] = set()
     for item in store.list_objects(Bucket.CURATED, keys.curated_images_prefix()):
+        if item.ref.key >= keys.curated_images_prefix(before):
+            continue
         try:
             frame = pl.read_parquet(io.BytesIO(store.get(item.ref)), columns=_COLUMNS)
         except (pl.exceptions.PolarsError, OSError) as error:

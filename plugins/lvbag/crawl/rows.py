@@ -22,9 +22,21 @@ SEARCH_FAILED = "search_failed"
 _PIECE = 2000
 """Rows turned into a table at a time."""
 _TRANSIENT = frozenset(
-    {"daily_calls", "host_given_up", "lease_lost", "no_answer", "request_budget", "robots_unreachable", "timeout"}
+    {
+        "challenge",
+        "daily_calls",
+        "host_given_up",
+        "lease_lost",
+        "no_answer",
+        "no_contact",
+        "not_understood",
+        "request_budget",
+        "robots_unreachable",
+        "timeout",
+    }
 )
-_TRANSIENT_STATUS = re.compile(r"http_status: (429|5\d\d)")
+_OUR_OWN = frozenset({"daily_calls", "lease_lost", "no_contact", "request_budget"})
+_TRANSIENT_STATUS = re.compile(r"http_status: (403|408|425|429|5\d\d)\b")
 
 
 @dataclass(frozen=True)
@@ -172,6 +184,11 @@ def refusals_by_rule(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
 def is_transient(reason: str | None) -> bool:
     """Whether another night may not meet this refusal again, so that what it hid has still to be fetched."""
     return reason is not None and (rule_of(reason) in _TRANSIENT or _TRANSIENT_STATUS.match(reason) is not None)
+
+
+def is_our_own(reason: str | None) -> bool:
+    """Whether a refusal speaks of our own limits and leases and says nothing of the place; another try may differ."""
+    return reason is not None and rule_of(reason) in _OUR_OWN
 
 
 def rule_of(reason: str) -> str:

@@ -13,8 +13,10 @@ import zstandard
 
 from lvbag.catalog import Catalog
 from lvbag.crawl.answers import NO_VALIDATORS, Answer, Reader, Validators
+from lvbag.crawl.errors import CrawlError
 from lvbag.crawl.fetcher import Challenged, Fetcher
 from lvbag.crawl.journal import Journal
+from lvbag.crawl.leases import Leases, source_lease
 from lvbag.crawl.memory import Memory
 from lvbag.crawl.opt_out import gravest, opt_out, page_opt_out
 from lvbag.crawl.plan import PlannedShard
@@ -50,6 +52,7 @@ class ShardRun:
     source: Source[Any]
     reader: Reader
     fetcher: Fetcher | None
+    leases: Leases
     memory: Memory
     journal: Journal
     watermarks: dict[str, dt.datetime] = field(default_factory=dict)
@@ -67,6 +70,14 @@ class ShardRun:
         """Sent by this try."""
         return 0 if self.fetcher is None else self.fetcher.requests
 
+    def require_lease(self) -> None:
+        """Raises `CrawlError` when another process may be crawling this source by now."""
+        if not self.leases.holds(source_lease(self.planned.source)):
+            raise CrawlError(
+                f"shard {self.planned.name}: the lease of source {self.planned.source} ran out while this process "
+                "stood still, or the store was away; run the shard again, it goes on where it stopped"
+            )
+
     @property
     def is_full(self) -> bool:
         """Whether a shard by hand has the listings that were asked for."""
@@ -78,7 +89,8 @@ class ShardRun:
         A host that gives us time between two requests gets no request while anything before it could still be lost:
         killed now, the shard would ask for that again.
         """
-        if self.settings.crawl.min_delay_s > 0:
+        self.require_lease()
+        if self.settings.crawl.min_delay_s > 0 and not (self.fetcher is not None and self.fetcher.exhausted):
             self.journal.settle()
         try:
             return self.reader.fetch(url, max_bytes, validators)

@@ -14,20 +14,17 @@ from typing import Any
 
 from lvbag.crawl.answers import Answer
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.fetcher import CallLimit
+from lvbag.crawl.fetcher import CallLimit, Challenged
 from lvbag.crawl.journal import RESULTS
 from lvbag.crawl.listing import Listings
 from lvbag.crawl.opt_out import forbids_following
-from lvbag.crawl.rows import rule_of
+from lvbag.crawl.rows import is_our_own
 from lvbag.crawl.run import ShardRun, now
-from lvbag.crawl.sources import Listing, Page, PageNotUnderstood, Query, Results, TokenRequest
+from lvbag.crawl.sources import Listing, Page, PageNotUnderstood, Query, Results, TokenRequest, understood
 from lvbag.crawl.summary import OVERLAP
 from lvbag.crawl.understanding import parser_failure
 
 log = logging.getLogger(__name__)
-
-_OUR_OWN = frozenset({"request_budget", "daily_calls"})
-"""Rules of refusals that say nothing about the place."""
 
 
 @dataclass
@@ -51,7 +48,7 @@ class Search:
         """Whether the pages were read to their end."""
         run = self.run
         waiting, asked = deque([url]), set[str]()
-        understood = 0
+        count = 0  # of results understood
         while waiting:
             url = waiting.popleft()
             if url in asked:
@@ -59,12 +56,14 @@ class Search:
             if len(asked) >= run.source.settings.max_pages or run.is_full:
                 return False
             asked.add(url)
-            results = self._page(url, product, understood, is_last=not waiting)
+            results = self._page(url, product, count, is_last=not waiting)
             if results is None:
                 return False
             waiting += _following(results)
-            understood += len(results.listings) + len(results.links)
+            count += len(results.listings) + len(results.links)
             only_known = self._take(results, product)
+            if self.run.is_full:
+                return False
             if run.source.newest_first and since is not None and only_known:
                 return True
         return True
@@ -85,7 +84,7 @@ class Search:
 
     # -------------------------------------------------------------- one page of results
 
-    def _page(self, url: str, product: str, understood: int, is_last: bool) -> Results | None:
+    def _page(self, url: str, product: str, count: int, is_last: bool) -> Results | None:
         """One page of results, or None when it cannot be read.
 
         A page that cannot be read, or that keeps less than it promises, is recorded; what it does say is taken.
@@ -95,20 +94,21 @@ class Search:
         if noted is not None:
             results: Results | None = _results_of(noted)
         else:
-            results = self._ask(url, product, understood, is_last)
+            results = self._ask(url, product, count, is_last)
         if results is not None:
             run.tally.pages += 1
             run.dropped.update(dict(results.dropped))
         return results
 
-    def _ask(self, url: str, product: str, understood: int, is_last: bool) -> Results | None:
+    def _ask(self, url: str, product: str, count: int, is_last: bool) -> Results | None:
         run = self.run
         answer: Answer | None = None
         try:
             answer = self._fetch(url)
             # what a source has noted in the fragment of an address never travels, and comes back to it here
             fragment = url[url.index("#") :] if "#" in url else ""
-            results = run.source.read_results(Page(answer.url + fragment, answer.body, answer.content_type))
+            page = Page(answer.url + fragment, answer.body, answer.content_type)
+            results = understood(run.source.read_results, page)
             results = _as_far_as_allowed(results, run.opt_out_of(answer, is_page=True))
         except PageNotUnderstood as error:
             if answer is not None:
@@ -117,19 +117,19 @@ class Search:
         except Refused as error:
             why = error.reason
         else:
-            if broken := parser_failure(results, understood, is_last and not _following(results)):
+            if broken := parser_failure(results, count, is_last and not _following(results)):
                 run.keep_page(answer.body)
                 self._fail(url, product, broken)
             else:
                 run.journal.note(RESULTS, url, asdict(results), run.requests)
             return results
-        run.tally.pages += rule_of(why) not in _OUR_OWN
+        run.tally.pages += not is_our_own(why)
         self._fail(url, product, why)
         return None
 
     def _fail(self, url: str, product: str, why: str) -> None:
         log.warning("crawl.search failed shard=%s url=%s reason=%s", self.run.planned.name, url, why)
-        if rule_of(why) not in _OUR_OWN:
+        if not is_our_own(why):
             self.run.tally.pages_failed += 1
             self.run.tally.example = self.run.tally.example or f"{url} ({why})"
         self.listings.note_failed_search(url, product, why)
@@ -141,6 +141,9 @@ class Search:
         run.journal.settle()
         try:
             return self._call(url)
+        except Challenged as error:
+            run.keep_page(error.answer.body)
+            raise
         except Refused as error:
             if error.status != 401 or not run.source.renew():
                 raise

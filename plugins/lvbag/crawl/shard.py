@@ -23,7 +23,7 @@ from lvbag.crawl.errors import CrawlError
 from lvbag.crawl.fetcher import Fetcher
 from lvbag.crawl.files import FileReader
 from lvbag.crawl.journal import LISTING, PICTURE, Journal, discard_journal, open_journal
-from lvbag.crawl.leases import Leases, read_hosts
+from lvbag.crawl.leases import Leases, read_hosts, source_lease
 from lvbag.crawl.listing import Listings
 from lvbag.crawl.memory import open_memory
 from lvbag.crawl.pictures import Pictures
@@ -32,6 +32,7 @@ from lvbag.crawl.results import ShardResult
 from lvbag.crawl.robots_cache import RobotsCache
 from lvbag.crawl.rows import KEPT, count, frame_of, is_failed_search, pieces_of
 from lvbag.crawl.run import FETCH_ROW, LISTING_ROW, Progress, ShardRun
+from lvbag.crawl.salvage import partial_name
 from lvbag.crawl.searching import Search
 from lvbag.crawl.sources import open_source
 from lvbag.crawl.summary import ShardSummary, read_summary, read_watermarks
@@ -70,11 +71,11 @@ def crawl_shard(  # noqa: PLR0917 - the one signature that DAGs and the command 
     require_contact(settings, planned.source)
     holder = f"{shard} on {socket.gethostname()} (process {os.getpid()})"
     with Leases(store, night, holder, settings.crawl.lease_s) as leases:
-        leases.take(f"source {planned.source}", keep=True)
+        leases.take(source_lease(planned.source), keep=True)
         if not again and (done := _done(store, night, planned)) is not None:  # somebody else did it meanwhile
             return _taken_as_it_stands(store, night, planned, done)
         if again:
-            discard_journal(store, keys.journal_prefix(night, planned.source, shard))
+            _forget(store, night, planned)
         with open_journal(store, night, planned.source, shard) as journal:
             with _opened(store, settings, catalog, night, planned, source, leases, journal) as run:
                 run.on_progress = on_progress
@@ -107,11 +108,12 @@ def only_failed_searches(listings: pl.DataFrame) -> bool:
 
 def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[str]:
     """Item pages that other shards of this night and source have kept: nobody is asked for them twice a night."""
-    own = keys.listings(night, planned.source, planned.name)
-    prefix = f"{own.key.rsplit('/', 1)[0]}/"
+    names = (planned.name, partial_name(planned.name))
+    own = [keys.listings(night, planned.source, name) for name in names]
+    prefix = f"{own[0].key.rsplit('/', 1)[0]}/"
     taken: set[str] = set()
     for item in store.list_objects(Bucket.RAW, prefix):
-        if item.ref != own:
+        if item.ref not in own:
             rows = read_table(store, item.ref, schemas.LISTINGS)
             taken |= set(rows.filter(pl.col("verdict") == KEPT)["url"])
     return taken
@@ -133,6 +135,12 @@ def _taken_as_it_stands(store: Store, night: dt.date, planned: PlannedShard, tab
         raise _failed(store, night, planned, summary)
     listings, fetches = tables
     return _result(planned.name, listings, Counter(fetches["verdict"].to_list()), reused=True)
+
+
+def _forget(store: Store, night: dt.date, planned: PlannedShard) -> None:
+    """Take back the commit mark first: a new crawl that is killed half-way must not count as done."""
+    store.delete(keys.fetches(night, planned.source, planned.name))
+    discard_journal(store, keys.journal_prefix(night, planned.source, planned.name))
 
 
 def _failed(store: Store, night: dt.date, planned: PlannedShard, summary: ShardSummary) -> CrawlError:
@@ -172,6 +180,7 @@ def _opened(  # noqa: PLR0917 - everything that a run is made of
             reader=local or fetcher,
             fetcher=None if local else fetcher,
             memory=open_memory(store, planned.source, night),
+            leases=leases,
             journal=journal,
             watermarks=read_watermarks(store, planned.source, night),
         )
@@ -230,6 +239,8 @@ def _commit(run: ShardRun) -> tuple[ShardResult, ShardSummary]:
         completed=run.completed,
         failure=run.tally.failure(),
     )
+    run.require_lease()
+    run.store.delete(keys.fetches(run.night, source, shard))  # an earlier try's mark must not stand for this one
     write_table(run.store, keys.listings(run.night, source, shard), listings, schemas.LISTINGS)
     run.store.put_json(keys.shard_summary(run.night, source, shard), summary.model_dump(mode="json"))
     write_pieces(run.store, keys.fetches(run.night, source, shard), fetches(), schemas.FETCHES)

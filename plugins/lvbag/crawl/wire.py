@@ -24,7 +24,9 @@ _CHUNK = 64 * 1024
 _UNREAD_BODY = 64 * 1024
 """Bytes read of an answer that is not wanted: its connection can be used again, and a challenge page be recognised."""
 _MAX_HEADER = 512
-_WIRE_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# ValueError: http.client's answer to a chunk of negative size
+_WIRE_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 class Interrupted(Refused):
@@ -88,13 +90,7 @@ class Wire:
         with self._session.send(
             request, stream=True, allow_redirects=False, timeout=self._settings.timeout_s
         ) as response:
-            return _read(ask, response, self._redirect(response))
-
-    def _redirect(self, response: requests.Response) -> str | None:
-        try:
-            return self._session.get_redirect_target(response)
-        except UnicodeError:
-            raise Refused("redirects: the Location header is not readable", response.status_code) from None
+            return _read(ask, response)
 
 
 def next_hop(target: Target, location: str) -> Target:
@@ -106,7 +102,18 @@ def next_hop(target: Target, location: str) -> Target:
     return parse_target(url)
 
 
-def _read(ask: Ask, response: requests.Response, redirect: str | None) -> Answer:
+def _redirect(response: requests.Response) -> str | None:
+    location = response.headers.get("Location")
+    if location is None or response.status_code not in _REDIRECTS:
+        return None
+    try:
+        return location.encode("latin-1").decode("utf-8")  # http.client reads every header as Latin-1
+    except UnicodeError:
+        raise Refused("redirects: the Location header is not readable", response.status_code) from None
+
+
+def _read(ask: Ask, response: requests.Response) -> Answer:
+    redirect = _redirect(response)
     wanted = response.status_code == 200
     body = _read_body(response, ask.limit if wanted else _UNREAD_BODY, ask.cut or not wanted)
     headers = response.headers
@@ -126,7 +133,7 @@ def _read(ask: Ask, response: requests.Response, redirect: str | None) -> Answer
 def _read_body(response: requests.Response, limit: int, cut: bool) -> bytes:
     """The decompressed body; one byte more than the limit is refused, or left out where it may be cut."""
     declared = response.headers.get("Content-Length", "")
-    if not cut and declared.isdigit() and len(declared) < 20 and int(declared) > limit:
+    if not cut and declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) > limit:
         raise Refused(f"too_large: {declared} bytes declared, {limit} allowed", response.status_code)
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):

@@ -110,7 +110,7 @@ def _crawl_notes(crawl: CrawlNotes) -> list[str]:
     """What somebody has to look at: the crawl did not understand, was sent away, or lost a shard."""
     notes = [f"Shard {shard} failed: {why}." for shard, why in sorted(crawl.failed_shards.items())]
     if crawl.missing_shards:
-        notes.append(f"Closed without {', '.join(crawl.missing_shards)}: see their tasks' logs.")
+        notes.append(f"{', '.join(crawl.missing_shards)} did not end: see the logs; what was fetched before counts.")
     notes += [f"{host} was left alone for the night: {why}." for host, why in sorted(crawl.hosts_given_up.items())]
     if crawl.pages_failed:
         notes.append(

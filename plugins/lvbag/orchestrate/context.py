@@ -36,6 +36,7 @@ class TaskRun:
     at: dt.datetime
     params: Mapping[str, Any]
     events: Mapping[str, tuple[Mapping[str, Any], ...]]  # by asset name, oldest first: what the events carried
+    try_number: int = 1  # of the task
 
     @property
     def by(self) -> str:
@@ -54,7 +55,8 @@ def current() -> TaskRun:
         asset.name: tuple(dict(event.extra or {}) for event in sorted(found, key=lambda event: event.timestamp))
         for asset, found in triggering.items()
     }
-    return TaskRun(run.run_id, run.logical_date or run.run_after, dict(context["params"]), events)
+    try_number = context["ti"].try_number
+    return TaskRun(run.run_id, run.logical_date or run.run_after, dict(context["params"]), events, try_number)
 
 
 def open_store() -> tuple[Store, Settings]:

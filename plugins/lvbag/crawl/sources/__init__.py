@@ -16,6 +16,7 @@ from lvbag.crawl.sources.base import (
     Results,
     Source,
     TokenRequest,
+    understood,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "Source",
     "TokenRequest",
     "open_source",
+    "understood",
 ]
 
 KINDS = {

@@ -6,14 +6,17 @@ A source reads bytes that were fetched already and returns plain data, so a save
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Generic, TypeVar
 
 from lvbag.catalog import Product
-from lvbag.crawl.errors import Refused
+from lvbag.crawl.errors import CrawlError, Refused, clean_text
 from lvbag.source_settings import AnySource
+
+log = logging.getLogger(__name__)
 
 SettingsT = TypeVar("SettingsT", bound=AnySource)
 
@@ -45,6 +48,9 @@ class Listing:
     availability: str | None = None  # the last part of schema.org's address, such as InStock
     style_code: str | None = None  # only where a person of the source has labelled it (kind `folder`)
 
+    def __post_init__(self) -> None:
+        _clean_texts(self)
+
 
 NOT_UNDERSTOOD = "not_understood"
 """The reason in `Results.dropped` of cards that look like results and could not be read: a failure of the parser."""
@@ -64,6 +70,9 @@ class Results:
     more: tuple[str, ...] = ()  # further pages of results beside `next_url`, such as the parts of a sitemap index
     announced: int | None = None  # how many results the place says there are on all pages; None: it does not say
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _clean_texts(self)
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,20 @@ Post = Callable[[TokenRequest], Page]
 
 class PageNotUnderstood(Refused):
     """The page came, but no listing can be read from it; its bytes are worth keeping."""
+
+
+ReadT = TypeVar("ReadT")
+
+
+def understood(read: Callable[[Page], ReadT], page: Page) -> ReadT:
+    """What a parser reads in a page; a page that breaks a parser was not understood, and ends nothing else."""
+    try:
+        return read(page)
+    except CrawlError:
+        raise
+    except Exception as error:
+        log.exception("crawl.parser broke url=%s", page.url)
+        raise PageNotUnderstood(f"parser_error: {type(error).__name__}", 200, len(page.body)) from error
 
 
 class Source(ABC, Generic[SettingsT]):
@@ -138,4 +161,11 @@ class Source(ABC, Generic[SettingsT]):
         return False
 
 
-AnySourceKind = Source[Any]
+def _clean_texts(of: object) -> None:
+    """Half of a surrogate pair, which JSON can carry, can stand neither in a table nor in an address."""
+    for name in (each.name for each in fields(of)):  # type: ignore[arg-type]  # its callers are dataclasses
+        value = getattr(of, name)
+        if isinstance(value, str):
+            object.__setattr__(of, name, clean_text(value))
+        elif isinstance(value, tuple) and any(isinstance(part, str) for part in value):
+            object.__setattr__(of, name, tuple(clean_text(part) if isinstance(part, str) else part for part in value))
