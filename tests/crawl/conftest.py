@@ -10,9 +10,9 @@ import pytest
 from crawl_shop import Shop, running_shop
 
 from lvbag.catalog import Catalog, Product
-from lvbag.crawl.fetcher import Fetcher
-from lvbag.crawl.leases import Leases
-from lvbag.crawl.robots_cache import RobotsCache
+from lvbag.crawl.fetching.fetcher import Fetcher
+from lvbag.crawl.fetching.leases import Leases
+from lvbag.crawl.fetching.robots_cache import RobotsCache
 from lvbag.settings import CrawlSettings, Settings
 from lvbag.source_settings import SchemaOrgSettings
 from lvbag.store import Store

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvbag.crawl.challenges import challenge
+from lvbag.crawl.fetching.challenges import challenge
 from shared_data import SHARED_DATA
 
 PAGES = Path(__file__).parent / "pages"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lvbag.crawl.fetching.pace import Pace, PaceRules
 from lvbag.crawl.need import share_budget
-from lvbag.crawl.pace import Pace, PaceRules
 from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Results
 from lvbag.crawl.understanding import Tally, parser_failure
 

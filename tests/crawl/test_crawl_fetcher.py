@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lvbag.crawl import wire as wire_module
-from lvbag.crawl.addresses import parse_target, refusal
-from lvbag.crawl.answers import Validators
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.fetcher import CallLimit, HostClosed
-from lvbag.crawl.pace import backoff_s, retry_after_s
-from lvbag.crawl.robots import read_rules
+from lvbag.crawl.fetching import wire as wire_module
+from lvbag.crawl.fetching.addresses import parse_target, refusal
+from lvbag.crawl.fetching.answers import Validators
+from lvbag.crawl.fetching.fetcher import CallLimit, HostClosed
+from lvbag.crawl.fetching.pace import backoff_s, retry_after_s
+from lvbag.crawl.fetching.robots import read_rules
 from lvbag.settings import CrawlSettings
 
 LIMIT = 100_000

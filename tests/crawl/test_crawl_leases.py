@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lvbag.crawl import forgive_host, read_hosts
-from lvbag.crawl.leases import Leases, lease_ref
+from lvbag.crawl.fetching.leases import Leases, lease_ref
 from lvbag.store import Store
 
 NIGHT = dt.date(2026, 11, 23)

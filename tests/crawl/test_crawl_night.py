@@ -26,7 +26,7 @@ from lvbag.crawl import (
     plan_by_hand,
     plan_night,
 )
-from lvbag.crawl.leases import lease_ref
+from lvbag.crawl.fetching.leases import lease_ref
 from lvbag.crawl.sources.schema_org import SchemaOrgSource
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys

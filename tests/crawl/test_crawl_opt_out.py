@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from lvbag.crawl.opt_out import DIRECTIVES, forbids_following, gravest, opt_out, page_opt_out
+from lvbag.crawl.fetching.opt_out import DIRECTIVES, forbids_following, gravest, opt_out, page_opt_out
 
 FILLING = b"<p class='x'>words &amp; more</p>" * 30_000
 

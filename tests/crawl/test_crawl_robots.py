@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from lvbag.commands.crawl_robots import robots
 from lvbag.crawl.errors import CrawlError
-from lvbag.crawl.robots import AGENT, MAX_BYTES, RobotsRules, Verdict, forbid, path_of, read_rules
-from lvbag.crawl.robots_match import Rule, RuleSet, matches
+from lvbag.crawl.fetching.robots import AGENT, MAX_BYTES, RobotsRules, Verdict, forbid, path_of, read_rules
+from lvbag.crawl.fetching.robots_match import Rule, RuleSet, matches
 
 HOST = "https://shop.example"
 

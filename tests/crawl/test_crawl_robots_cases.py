@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lvbag.crawl.robots import read_rules
+from lvbag.crawl.fetching.robots import read_rules
 from shared_data import SHARED_DATA
 
 ROBOTS = SHARED_DATA / "robots"

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvbag.crawl.answers import Validators
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.files import FileReader
+from lvbag.crawl.fetching.answers import Validators
+from lvbag.crawl.fetching.files import FileReader
 from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Page, PageNotUnderstood, Query, Results
 from lvbag.crawl.sources.folder import FolderSource, address, clean_path
 from lvbag.source_settings import FolderSettings

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from lvbag.crawl.errors import CrawlError
-from lvbag.crawl.robots import AGENT, MAX_BYTES, Verdict, read_rules
+from lvbag.crawl.fetching.robots import AGENT, MAX_BYTES, Verdict, read_rules
 from lvbag.terminal import console
 
 _STDIN = "-"

@@ -13,7 +13,7 @@ from lvbag.lazy import lazy_exports
 if TYPE_CHECKING:
     from lvbag.crawl.close import close_night
     from lvbag.crawl.errors import CrawlError
-    from lvbag.crawl.leases import HostRecord, forgive_host, read_hosts
+    from lvbag.crawl.fetching.leases import HostRecord, forgive_host, read_hosts
     from lvbag.crawl.parsing import ParsedPage, parse_page, source_named
     from lvbag.crawl.plan import plan_by_hand, plan_night
     from lvbag.crawl.rehearsal import PlannedRequest, rehearse
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CrawlError": "errors",
-    "HostRecord": "leases",
+    "HostRecord": "fetching.leases",
     "Match": "titles",
     "NightPlan": "results",
     "NightResult": "results",
@@ -34,12 +34,12 @@ _HOMES = {
     "ShardResult": "results",
     "close_night": "close",
     "crawl_shard": "shard",
-    "forgive_host": "leases",
+    "forgive_host": "fetching.leases",
     "match_title": "titles",
     "parse_page": "parsing",
     "plan_by_hand": "plan",
     "plan_night": "plan",
-    "read_hosts": "leases",
+    "read_hosts": "fetching.leases",
     "rehearse": "rehearsal",
     "source_named": "parsing",
 }

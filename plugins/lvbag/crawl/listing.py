@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetching.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.journal import LISTING
 from lvbag.crawl.memory import KnownPage
 from lvbag.crawl.pictures import Pictures

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from lvbag import schemas
-from lvbag.crawl.answers import Validators
 from lvbag.crawl.earlier import newest_before
+from lvbag.crawl.fetching.answers import Validators
 from lvbag.crawl.rows import REFUSED, ListingRow, read_listings
 from lvbag.store import ObjectMissing, Ref, Store, keys
 from lvbag.store.tables import read_table

@@ -10,8 +10,8 @@ from typing import get_args
 
 import zstandard
 
-from lvbag.crawl.challenges import challenge
 from lvbag.crawl.errors import CrawlError
+from lvbag.crawl.fetching.challenges import challenge
 from lvbag.crawl.sources import KINDS, Listing, Page, PageNotUnderstood, Results, Source, open_source, understood
 from lvbag.settings import Settings
 from lvbag.source_settings import SOURCE_KINDS, AnySource

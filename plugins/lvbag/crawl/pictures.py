@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetching.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.journal import PICTURE, Upload
 from lvbag.crawl.memory import KnownImage
 from lvbag.crawl.rows import (

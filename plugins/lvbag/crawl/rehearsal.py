@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lvbag.catalog import Catalog
-from lvbag.crawl.addresses import parse_target
 from lvbag.crawl.errors import CrawlError
+from lvbag.crawl.fetching.addresses import parse_target
 from lvbag.crawl.plan import wanted_products
 from lvbag.crawl.sources import Query, open_source
 from lvbag.settings import Settings

@@ -12,13 +12,13 @@ from typing import Any
 import zstandard
 
 from lvbag.catalog import Catalog
-from lvbag.crawl.answers import NO_VALIDATORS, Answer, Reader, Validators
 from lvbag.crawl.errors import CrawlError
-from lvbag.crawl.fetcher import Challenged, Fetcher
+from lvbag.crawl.fetching.answers import NO_VALIDATORS, Answer, Reader, Validators
+from lvbag.crawl.fetching.fetcher import Challenged, Fetcher
+from lvbag.crawl.fetching.leases import Leases, source_lease
+from lvbag.crawl.fetching.opt_out import gravest, opt_out, page_opt_out
 from lvbag.crawl.journal import Journal
-from lvbag.crawl.leases import Leases, source_lease
 from lvbag.crawl.memory import Memory
-from lvbag.crawl.opt_out import gravest, opt_out, page_opt_out
 from lvbag.crawl.plan import PlannedShard
 from lvbag.crawl.rows import ListingRow, to_json
 from lvbag.crawl.sources import Source

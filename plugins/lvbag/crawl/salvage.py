@@ -12,8 +12,8 @@ import logging
 import polars as pl
 
 from lvbag import schemas
+from lvbag.crawl.fetching.leases import read_hosts, source_lease
 from lvbag.crawl.journal import LISTING, PICTURE, open_journal
-from lvbag.crawl.leases import read_hosts, source_lease
 from lvbag.crawl.plan import PlannedShard
 from lvbag.crawl.rows import frame_of
 from lvbag.store import Store, keys

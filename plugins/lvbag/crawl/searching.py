@@ -12,12 +12,12 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lvbag.crawl.answers import Answer
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.fetcher import CallLimit, Challenged
+from lvbag.crawl.fetching.answers import Answer
+from lvbag.crawl.fetching.fetcher import CallLimit, Challenged
+from lvbag.crawl.fetching.opt_out import forbids_following
 from lvbag.crawl.journal import RESULTS
 from lvbag.crawl.listing import Listings
-from lvbag.crawl.opt_out import forbids_following
 from lvbag.crawl.rows import is_our_own
 from lvbag.crawl.run import ShardRun, now
 from lvbag.crawl.sources import Listing, Page, PageNotUnderstood, Query, Results, TokenRequest, understood

@@ -20,16 +20,16 @@ import polars as pl
 from lvbag import schemas
 from lvbag.catalog import Catalog
 from lvbag.crawl.errors import CrawlError
-from lvbag.crawl.fetcher import Fetcher
-from lvbag.crawl.files import FileReader
+from lvbag.crawl.fetching.fetcher import Fetcher
+from lvbag.crawl.fetching.files import FileReader
+from lvbag.crawl.fetching.leases import Leases, read_hosts, source_lease
+from lvbag.crawl.fetching.robots_cache import RobotsCache
 from lvbag.crawl.journal import LISTING, PICTURE, Journal, discard_journal, open_journal
-from lvbag.crawl.leases import Leases, read_hosts, source_lease
 from lvbag.crawl.listing import Listings
 from lvbag.crawl.memory import open_memory
 from lvbag.crawl.pictures import Pictures
 from lvbag.crawl.plan import PlannedShard, load_plan, require_contact
 from lvbag.crawl.results import ShardResult
-from lvbag.crawl.robots_cache import RobotsCache
 from lvbag.crawl.rows import KEPT, count, frame_of, is_failed_search, pieces_of
 from lvbag.crawl.run import FETCH_ROW, LISTING_ROW, Progress, ShardRun
 from lvbag.crawl.salvage import partial_name

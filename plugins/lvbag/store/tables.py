@@ -18,7 +18,7 @@ from lvbag.schemas import ADDED_LATER
 from lvbag.store.client import CorruptObject, ObjectInfo, Store
 from lvbag.store.keys import Ref
 
-_ROW_GROUP = 10_000
+_ROW_GROUP = 2_000
 
 
 class SchemaError(LvbagError):
@@ -38,7 +38,7 @@ def write_pieces(store: Store, ref: Ref, pieces: Iterable[pl.DataFrame], schema:
         for piece in pieces:
             check_schema(piece, schema, store.uri(ref))
             parts.append(Path(name) / f"{len(parts):06d}.arrow")
-            piece.write_ipc(parts[-1])
+            piece.write_ipc(parts[-1], compression="lz4")
         whole = Path(name) / "table.parquet"
         lazy = pl.scan_ipc(parts) if parts else schema.to_frame().lazy()
         lazy.sink_parquet(whole, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)

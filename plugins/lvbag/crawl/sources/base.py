@@ -123,7 +123,7 @@ class Source(ABC, Generic[SettingsT]):
     api: ClassVar[bool] = False
     """Pages of results come from an API with a licence and keys of its own; robots.txt speaks of its pictures only."""
     local: ClassVar[bool] = False
-    """Pages and pictures are files (`lvbag.crawl.files`), not fetched over the network."""
+    """Pages and pictures are files (`lvbag.crawl.fetching.files`), not fetched over the network."""
     whole: bool = False
     """The place is read whole, not product by product. An instance may say so by its settings."""
     newest_first: ClassVar[bool] = False

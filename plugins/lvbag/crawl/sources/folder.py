@@ -1,4 +1,4 @@
-"""Partners who send files: photos beside a CSV that says what they show. The files are read by `lvbag.crawl.files`.
+"""Partners who send files: photos beside a CSV that says what they show. `fetching.files` reads them.
 
 The first row names the columns, in any order: `file` is required; `listing_id`, `title`, `style_code`, `price`,
 `currency`, `seller` and `url` are read where they are there. Rows with the same `listing_id` are pictures of one

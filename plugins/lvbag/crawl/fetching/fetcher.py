@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from lvbag import __version__
-from lvbag.crawl import pace, robots
-from lvbag.crawl.addresses import Target, parse_target, resolve
-from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
-from lvbag.crawl.challenges import challenge
 from lvbag.crawl.errors import Refused
-from lvbag.crawl.leases import Lease, Leases
-from lvbag.crawl.pace import PaceRules
-from lvbag.crawl.robots_cache import RobotsCache
-from lvbag.crawl.wire import Ask, Interrupted, TooSlow, Wire, next_hop
+from lvbag.crawl.fetching import pace, robots
+from lvbag.crawl.fetching.addresses import Target, parse_target, resolve
+from lvbag.crawl.fetching.answers import NO_VALIDATORS, Answer, Validators
+from lvbag.crawl.fetching.challenges import challenge
+from lvbag.crawl.fetching.leases import Lease, Leases
+from lvbag.crawl.fetching.pace import PaceRules
+from lvbag.crawl.fetching.robots_cache import RobotsCache
+from lvbag.crawl.fetching.wire import Ask, Interrupted, TooSlow, Wire, next_hop
 from lvbag.settings import CrawlSettings
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lvbag.crawl.pace import Pace
+from lvbag.crawl.fetching.pace import Pace
 from lvbag.store import (
     Bucket,
     CorruptObject,

@@ -14,7 +14,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from lvbag.crawl.robots import AGENT
+from lvbag.crawl.fetching.robots import AGENT
 
 TDM_RESERVATION = "tdm-reservation"
 DIRECTIVES = ("noai", "noimageai", "noml", TDM_RESERVATION, "none", "noindex", "noimageindex")

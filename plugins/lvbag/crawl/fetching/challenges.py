@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from lvbag.crawl.challenge_words import QUESTIONS, TITLES, TITLES_OF_SUCCESS, WORDS, WORDS_OF_SUCCESS
+from lvbag.crawl.fetching.challenge_words import QUESTIONS, TITLES, TITLES_OF_SUCCESS, WORDS, WORDS_OF_SUCCESS
 
 _BLOCKED = frozenset({202, 401, 403, 405, 406, 418, 429, 456, 503})
 """Statuses with which guards answer; a page with one of them needs less to be recognised."""

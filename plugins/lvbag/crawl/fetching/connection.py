@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from lvbag.crawl.addresses import Target
+from lvbag.crawl.fetching.addresses import Target
 
 _LONGEST_POLL_S = 0.25
 
@@ -109,7 +109,7 @@ class _Session(requests.Session):
     """`requests` would read a redirect's whole body, without a limit, and parse its address before we see either."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No answer counts as a redirect here; `lvbag.crawl.wire` reads the Location itself."""
+        """No answer counts as a redirect here; `lvbag.crawl.fetching.wire` reads the Location itself."""
 
 
 def open_session(target: Target, addresses: Sequence[str], user_agent: str) -> tuple[requests.Session, PinnedAdapter]:

@@ -4,7 +4,7 @@
 - 4xx: there are no rules, everything is allowed. (429 is taken as a server that wants to be left alone.)
 - 5xx and no answer: everything is forbidden for the night.
 
-How the lines are read stands in `lvbag.crawl.robots_file`, which rule decides in `lvbag.crawl.robots_match`. Asking for
+How the lines are read stands in `robots_file`, which rule decides in `robots_match`. Asking for
 the file, following its redirects and its age are the fetcher's.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lvbag.crawl.robots_file import RobotsFile
+from lvbag.crawl.fetching.robots_file import RobotsFile
 
 MAX_BYTES = 500 * 1024
 MAX_REDIRECTS = 5

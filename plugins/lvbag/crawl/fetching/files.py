@@ -22,8 +22,8 @@ from minio import Minio
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
-from lvbag.crawl.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetching.answers import NO_VALIDATORS, Answer, Validators
 from lvbag.settings import StoreSettings
 from lvbag.source_settings import FolderSettings
 from lvbag.store import Store, StoreError, StoreUnavailable
@@ -38,7 +38,7 @@ _STORE_ERRORS = (S3Error, ServerError, InvalidResponseError, HTTPError)
 
 
 class FileReader:
-    """Reads the files of one source of kind `folder`. See `lvbag.crawl.answers.Reader`."""
+    """Reads the files of one source of kind `folder`. See `lvbag.crawl.fetching.answers.Reader`."""
 
     def __init__(self, settings: FolderSettings, store: Store) -> None:
         path = settings.path

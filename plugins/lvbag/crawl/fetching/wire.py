@@ -1,6 +1,6 @@
 """One request and its answer on the wire, to one origin: bytes, seconds and headers limited, nothing decided.
 
-What the answer means (whether to try again, whom to leave alone) is `lvbag.crawl.fetcher`'s business.
+What the answer means (whether to try again, whom to leave alone) is `fetcher`'s business.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from lvbag.crawl.addresses import Target, parse_target
-from lvbag.crawl.answers import Answer, Validators
-from lvbag.crawl.connection import open_session
 from lvbag.crawl.errors import Refused
+from lvbag.crawl.fetching.addresses import Target, parse_target
+from lvbag.crawl.fetching.answers import Answer, Validators
+from lvbag.crawl.fetching.connection import open_session
 from lvbag.settings import CrawlSettings
 
 _CHUNK = 64 * 1024

@@ -2,7 +2,7 @@
 
 Read as forgivingly as Google's crawler reads it, since what the writer meant counts: a missing colon, common
 misspellings, any line ends, comments, nonsense between the lines. Which rule decides stands in
-`lvbag.crawl.robots_match`.
+`lvbag.crawl.fetching.robots_match`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lvbag.crawl.robots_match import Rule, RuleSet
+from lvbag.crawl.fetching.robots_match import Rule, RuleSet
 
 EVERYBODY = "*"
 

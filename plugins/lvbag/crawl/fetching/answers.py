@@ -43,7 +43,7 @@ class Answer:
 
 
 class Reader(Protocol):
-    """Where pages and pictures come from: the network (`lvbag.crawl.fetcher`) or files (`lvbag.crawl.files`)."""
+    """Where pages and pictures come from: the network (`fetcher`) or a partner's files (`files`)."""
 
     def fetch(self, url: str, max_bytes: int, validators: Validators = NO_VALIDATORS) -> Answer:
         """The answer with status 200, or 304 where validators were given and still hold; raises `Refused`."""

@@ -10,7 +10,7 @@ import hashlib
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lvbag.crawl.robots import RobotsRules, read_rules
+from lvbag.crawl.fetching.robots import RobotsRules, read_rules
 from lvbag.store import ObjectMissing, Ref, Store, keys
 
 

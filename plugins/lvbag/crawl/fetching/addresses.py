@@ -2,7 +2,7 @@
 
 A page can name any host, and a name can resolve to this machine, to the local network or to a cloud's metadata
 service. So a URL is split once, its name resolved once, every address found must be a public one, and the connection
-goes to exactly these addresses (`lvbag.crawl.connection`). Hosts on this machine must be listed in
+goes to exactly these addresses (`lvbag.crawl.fetching.connection`). Hosts on this machine must be listed in
 `crawl.loopback_hosts` with their port.
 """
 
