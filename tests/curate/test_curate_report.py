@@ -142,3 +142,27 @@ def test_a_night_on_which_nothing_changed_says_so(store: Store, settings: Settin
     page = store.get(keys.night_report(NIGHT)).decode()
     assert "Nothing changed, so there was nothing to curate." in page
     assert "Not done" not in page
+
+
+def test_what_the_crawl_did_not_understand_is_told_first(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    night_with_everything(store, chosen)
+    manifest = {
+        "failed_shards": {"shop.001": "3 of 3 pages of results could not be read"},
+        "missing_shards": ["shop.002"],
+        "hosts_given_up": {"evil.example": "challenge: <b>captcha</b>"},
+        "pages_of_results": {"read": 9, "failed": 3},
+        "dropped": {"fewer_words": 60},
+    }
+    store.put_json(keys.night_manifest(NIGHT), manifest)
+    funnel = report_night(store, chosen, NIGHT).funnel
+    assert list(funnel.items())[:2] == [("pages of results not read", 3), ("results left out: fewer_words", 60)]
+    page = store.get(keys.night_report(NIGHT)).decode()
+    for words in (
+        "Shard shop.001 failed: 3 of 3 pages of results could not be read.",
+        "shop.002 did not end",
+        "evil.example was left alone for the night: challenge: &lt;b&gt;captcha&lt;/b&gt;.",
+        "3 of 9 pages of results could not be read",
+    ):
+        assert words in page, words
+    assert "<b>captcha</b>" not in page

@@ -96,6 +96,16 @@ def test_an_empty_catalog_fails(project: Path, configured: Settings) -> None:
     assert "is empty" in finding.finding
 
 
+def test_a_catalog_that_names_a_product_twice_is_told(project: Path, configured: Settings) -> None:
+    rows = "M41108,Speedy 30,speedy,Monogram,30,\nM41526,Speedy 30,speedy,Monogram,30,\n"
+    (project / "config" / "catalog.csv").write_text(f"style_code,name,line,material,size,aliases\n{rows}")
+
+    finding = next(finding for finding in examine() if finding.name == "catalog")
+
+    assert finding.state == "warn"
+    assert "M41526" in finding.finding or "M41108" in finding.finding
+
+
 def test_json_is_one_object_a_line(configured: Settings) -> None:
     result = CliRunner().invoke(app, ["--fix", "--json"])
 
