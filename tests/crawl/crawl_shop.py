@@ -47,6 +47,7 @@ class Shop:
         self.queries: dict[str, list[str]] = {}
         self.page_size = 2
         self.hits: list[Hit] = []
+        self.connections = 0
         self.headers: dict[str, str] = {}  # of the request that is being answered
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("ShopHandler", (Handler,), {"shop": self}))
         self.server.daemon_threads = True
@@ -102,6 +103,10 @@ def jpeg(seed: int, side: int = 128) -> bytes:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     shop: Shop
+
+    def setup(self) -> None:
+        super().setup()
+        self.shop.connections += 1
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvbag.crawl.sources import Listing, Page, PageNotUnderstood
+from lvbag.crawl.sources import Listing, Page, PageNotUnderstood, Results
 from lvbag.crawl.sources.json_ld import read_json_ld
 from lvbag.crawl.sources.picture_urls import largest
 from lvbag.crawl.sources.schema_org import SchemaOrgSource
@@ -426,6 +427,16 @@ TAGS = st.sampled_from(
 )
 
 
+def assert_sound(found: Listing | Results) -> None:
+    """Whatever was read, a table can hold it."""
+    for listing in [found] if isinstance(found, Listing) else found.listings:
+        assert listing.title.strip()
+        assert listing.price is None or 0 <= listing.price < math.inf
+        assert listing.currency is None or len(listing.currency) == 3
+        assert all(url.startswith(("http://", "https://")) for url in listing.image_urls)
+    repr(found).encode()
+
+
 @given(st.binary(max_size=300), st.text(max_size=200), st.lists(TAGS, max_size=30))
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_break_the_parser(junk: bytes, text: str, tags: list[str]) -> None:
@@ -443,7 +454,7 @@ def test_no_bytes_break_the_parser(junk: bytes, text: str, tags: list[str]) -> N
                 found = read(Page(URL, body))
             except PageNotUnderstood:
                 continue
-            repr(found).encode()
+            assert_sound(found)
 
 
 JSON = st.recursive(
@@ -474,9 +485,10 @@ def test_no_json_breaks_the_reader(value: object, kind: str) -> None:
     body = page(json.dumps({**node, "@type": kind}))
     for read in (SOURCE.read_item, SOURCE.read_results):
         try:
-            read(Page(URL, body))
+            found = read(Page(URL, body))
         except PageNotUnderstood:
             continue
+        assert_sound(found)
 
 
 def test_what_is_wrong_with_a_block_is_said_and_nodes_are_found_by_their_names() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -349,3 +352,32 @@ def test_a_kind_that_needs_permission_stays_off_until_the_sentence_is_said(kind)
         kind(kind=name, permission="yes")
     assert kind(kind=name, enabled=False).enabled is False
     assert kind(kind=name, permission=kind.SENTENCE).enabled
+
+
+def test_two_sources_at_one_host_never_ask_it_at_the_same_time(shop, store, night_settings, catalog) -> None:
+    for number in range(8):
+        image = shop.picture(f"/img/{number}.jpg", number)
+        shop.item(f"/item/{number}", "M41108", name=f"Speedy 30 Monogram {number}", sku=f"S{number}", image=image)
+    inside, most, lock = 0, 0, threading.Lock()
+    answer = shop.reply
+
+    def reply(path: str):
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.005)
+        with lock:
+            inside -= 1
+        return answer(path)
+
+    shop.reply = reply
+    entry = night_settings.crawl.sources["market"]
+    settings = with_source(night_settings, one=entry, two=entry)
+    plan = plan_night(store, settings, catalog, NIGHT)
+    assert plan.shards == ("one.000", "two.000", "one.001", "two.001"), "sources by turns"
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda shard: crawl_shard(store, settings, catalog, NIGHT, shard), plan.shards))
+    assert most == 1
+    assert sum(result.kept for result in done) == 16, "each source has its own eight"
+    assert shop.connections <= 4 * 2, "a connection a shard, not one a request"
