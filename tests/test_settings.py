@@ -87,3 +87,27 @@ def test_the_projects_own_configuration_is_valid(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LVBAG_CONFIG_DIR", str(module.PROJECT_ROOT / "config"))
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path))
     assert load_settings().crawl.sources == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", r"crawl\.sources\.shop\.schema_org: set either search_url or sitemap_url|set either search_url"),
+        ("{search_url: 'http://x/{query}', sitemap_url: 'http://x/s.xml'}", "set either search_url or sitemap_url"),
+        ("{search_url: 'http://x/{query}', page_url: 'http://x/{page}'}", r"contains \{query\} and \{page\}"),
+        ("{sitemap_url: 'http://x/s.xml', sitemap_pattern: '('}", "is no regular expression"),
+        ("{kind: nowhere}", "does not match any of the expected tags: 'schema_org', 'ebay_html'"),
+        ("{kind: ebay_html}", "needs a permission that only you can confirm: eBay's user agreement forbids robots"),
+        ("{kind: ebay_api, client_secret: sesame}", "needs a permission"),
+        ("{kind: google_images, permission: yes please}", "takes no new customers and ends on 2027-01-01"),
+        ("{kind: folder}", r"path .*Field required"),
+    ],
+)
+def test_a_wrong_source_is_named_with_what_is_allowed_and_without_its_secrets(
+    config: Path, text: str, message: str
+) -> None:
+    (config / "lvbag.yaml").write_text(f"crawl:\n  sources:\n    shop: {text}\n")
+    module._read_settings.cache_clear()
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings()
+    assert "sesame" not in str(caught.value)

@@ -65,7 +65,7 @@ class SchemaOrgSettings(AnySource):
         description="page n of the results, with {query} and {page} (2, 3 …), for shops without rel=next",
     )
     sitemap_url: HttpAddress = Field(
-        default="", description="a sitemap or sitemap index whose item pages are read instead of, or besides, searches"
+        default="", description="a sitemap or sitemap index whose item pages are read instead of searches"
     )
     sitemap_pattern: str = Field(
         default="", description="regular expression: only addresses of the sitemap that contain it are item pages"
@@ -100,8 +100,8 @@ class SchemaOrgSettings(AnySource):
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:
-        if not self.search_url and not self.sitemap_url:
-            raise ValueError("set search_url or sitemap_url: nothing else says where the shop's items are")
+        if bool(self.search_url) == bool(self.sitemap_url):
+            raise ValueError("set either search_url or sitemap_url: one of them says where the shop's items are")
         return self
 
 

@@ -34,10 +34,9 @@ def test_a_source_with_a_sitemap_and_no_search_is_read_whole() -> None:
     assert SOURCE.whole
     assert SOURCE.first_url(Query("")) == MAP
     assert SOURCE.first_url(Query("", SINCE)) == f"{MAP}#since=2026-11-20T00:00:00+00:00"
-    both = SchemaOrgSource(SchemaOrgSettings(sitemap_url=MAP, search_url="https://bags.example/?q={query}"))
-    assert not both.whole
-    assert both.first_url(Query("x")) == "https://bags.example/?q=x"
-    assert both.first_url(Query("")) == MAP
+    search = SchemaOrgSource(SchemaOrgSettings(search_url="https://bags.example/?q={query}"))
+    assert not search.whole
+    assert search.first_url(Query("x")) == "https://bags.example/?q=x"
 
 
 def test_the_time_since_which_changes_are_wanted_travels_in_the_fragment() -> None:

@@ -25,14 +25,14 @@ class SchemaOrgSource(Source[SchemaOrgSettings]):
     def __init__(self, settings: SchemaOrgSettings) -> None:
         super().__init__(settings)
         self.details = settings.details
-        self.whole = bool(settings.sitemap_url and not settings.search_url)
+        self.whole = bool(settings.sitemap_url)
         self._pattern = _pattern(settings.sitemap_pattern)
 
     def first_url(self, query: Query) -> str:
-        """The first page of a search; without words, or without a search, the sitemap."""
-        if query.words and self.settings.search_url:
-            return fill(self.settings.search_url, encode(query.words))
-        return with_since(self.settings.sitemap_url or self.settings.search_url, query.since)
+        """The first page of a search, or the sitemap."""
+        if self.whole:
+            return with_since(self.settings.sitemap_url, query.since)
+        return fill(self.settings.search_url, encode(query.words))
 
     def read_results(self, page: Page) -> Results:
         """See `Source.read_results`. A search that found one item and shows its page has that item as its result."""
