@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lvbag.catalog import Catalog, Product
-from lvbag.services.object_store import endpoint
+from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port
 from lvbag.settings import CrawlSettings, Settings, StoreSettings
 from lvbag.store import Store
@@ -151,22 +151,8 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[subproc
 @contextmanager
 def shop_and_store(folder: Path) -> Iterator[tuple[str, str]]:
     port = free_port()
-    store = {
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "s3,iam,sts",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(folder / "s3"),
-        "STATE_DIR": str(folder / "state"),
-        "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": KEY,
-        "LOG_LEVEL": "ERROR",
-    }
     with (
-        running([sys.executable, "-m", "ministack"], store),
+        running([sys.executable, "-m", "ministack"], environment(port, folder, KEY, KEY)),
         running([sys.executable, str(HERE / "servers" / "shop.py")], {}) as shop,
     ):
         assert shop.stdout is not None

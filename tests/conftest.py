@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
+from lvbag.services.object_store import environment
 from lvbag.services.ports import free_port
 from lvbag.settings import Settings, StoreSettings
 from lvbag.store import Store
@@ -26,24 +27,10 @@ def store_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A MiniStack of this test session; stopped by process id."""
     folder = tmp_path_factory.mktemp("ministack")
     port = free_port()
-    environment = {
-        **os.environ,
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "s3,iam,sts",
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(folder / "s3"),
-        "STATE_DIR": str(folder / "state"),
-        "AUTH": "true",
-        "IOT_MTLS_ENABLED": "0",  # else MiniStack opens port 8883 on every interface
-        "SFTP_ENABLED": "0",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "LOG_LEVEL": "WARNING",
-    }
+    started_with = {**os.environ, **environment(port, folder, ACCESS_KEY, SECRET_KEY)}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", "ministack"], env=started_with, stdout=log, stderr=log, start_new_session=True
         )
     endpoint = f"http://127.0.0.1:{port}"
     http = urllib3.PoolManager(retries=False)

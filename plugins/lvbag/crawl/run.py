@@ -60,7 +60,6 @@ class ShardRun:
     tally: Tally = field(default_factory=Tally)
     dropped: Counter[str] = field(default_factory=Counter)
     completed: dict[str, dt.datetime] = field(default_factory=dict)
-    given_up: dict[str, str] = field(default_factory=dict)
     listings: int = 0  # taken so far, kept or refused
     pictures: int = 0
     left_something: bool = False  # since a query began: what was refused tonight may be had another night
