@@ -19,6 +19,7 @@ GROUND = {
     "settings",
     "catalog",
     "schemas",
+    "tombstones",
     "store",
     "images",
 }

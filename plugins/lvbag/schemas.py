@@ -10,7 +10,15 @@ import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
 
-ADDED_LATER = frozenset({"brand", "sku", "gtin", "condition", "availability"})
+ADDED_LATER = frozenset(
+    {
+        *("brand", "sku", "gtin", "condition", "availability"),
+        *("seller_key", "flip64", "flip256", "chroma", "rule"),
+        *("crop_phash64", "crop_phash256", "crop_flip64", "crop_flip256", "crop_thumb"),
+        *("crop_cluster", "crop_representative", "crop_distance64", "crop_distance256", "crop_distance_colour"),
+        *("crop_rule", "picture_url"),
+    }
+)
 """Columns that tables of earlier releases lack: they read as null. A table that is written has them all."""
 
 LISTINGS = pl.Schema(
@@ -90,6 +98,7 @@ STAGE_EXACT = pl.Schema(
         "sha256": pl.String(),
         "format": pl.String(),
         "style_code": pl.String(),  # null when the listing's title matched no product or two
+        "seller_key": pl.String(),  # digest of source and seller (`lvbag.tombstones.seller_key`); null when not stated
         "first_night": pl.Date(),  # of these bytes; earlier than night: known already
         "verdict": pl.String(),
         "reason": pl.String(),
@@ -104,28 +113,33 @@ STAGE_NEAR = pl.Schema(
         "height": pl.Int32(),
         "phash64": pl.UInt64(),
         "phash256": pl.Binary(),  # 32 bytes
-        "thumb": pl.Binary(),  # 8x8x3 CIELAB as int8, for colour
-        "fingerprint": pl.String(),  # version of the method, such as "1"
+        "flip64": pl.UInt64(),  # the same two of the mirrored picture
+        "flip256": pl.Binary(),
+        "thumb": pl.Binary(),  # a thumbnail of its colours (`lvbag.images.fingerprints.THUMB_SHAPE`)
+        "fingerprint": pl.String(),  # version of the method, such as "2"
         "brightness": pl.Float64(),  # mean of grey, 0 to 1
         "contrast": pl.Float64(),  # standard deviation of grey, 0 to 1
         "blur": pl.Float64(),  # variance of the Laplacian of grey in 0 to 255: smaller is blurrier
         "entropy": pl.Float64(),  # bits of the grey histogram, 0 to 8
         "white_share": pl.Float64(),  # of border pixels that are nearly white
+        "chroma": pl.Float64(),  # mean CIELAB chroma; next to 0 for a grey picture
         "cluster": pl.String(),  # sha256 of the cluster's first image, which never changes
-        "representative": pl.String(),  # sha256 of the image it is linked to; itself when it stands alone
+        "representative": pl.String(),  # sha256 of the cluster's best image then; itself when it is the best
         "distance64": pl.Int32(),  # to the representative; 0 for itself
         "distance256": pl.Int32(),
         "distance_colour": pl.Float64(),
+        "rule": pl.String(),  # by which it is linked (`lvbag.curate.linking`); null for the representative itself
     }
 )
-"""The same rows with fingerprints, quality and near-duplicate links; duplicates and undecodable ones are refused."""
+"""The rows of stage `exact` but those that an earlier night has judged, with fingerprints, quality and near-duplicate
+links; duplicates and undecodable ones are refused."""
 
 STAGE_VALIDATE = pl.Schema({**STAGE_NEAR})
 """The same rows after validation: what failed an expectation is refused with the expectation's name."""
 
 STAGES = {"exact": STAGE_EXACT, "near": STAGE_NEAR, "validate": STAGE_VALIDATE}
 
-IMAGES = pl.Schema(
+CLEANED = pl.Schema(
     {
         **STAGE_VALIDATE,
         "detector": pl.String(),  # version that judged, such as "0002"; "none" when there was no champion
@@ -134,6 +148,24 @@ IMAGES = pl.Schema(
         "crop_sha256": pl.String(),  # of the crop's bytes; null when refused
         "crop_width": pl.Int32(),
         "crop_height": pl.Int32(),
+        "crop_phash64": pl.UInt64(),  # the crop's fingerprint, of the method that `fingerprint` names; null as above
+        "crop_phash256": pl.Binary(),
+        "crop_flip64": pl.UInt64(),
+        "crop_flip256": pl.Binary(),
+        "crop_thumb": pl.Binary(),
+    }
+)
+"""The rows of one part after cleaning: what shows no bag is refused, the rest has a crop."""
+
+IMAGES = pl.Schema(
+    {
+        **CLEANED,
+        "crop_cluster": pl.String(),  # as cluster, of crops: finds the same photo framed otherwise; null when refused
+        "crop_representative": pl.String(),
+        "crop_distance64": pl.Int32(),
+        "crop_distance256": pl.Int32(),
+        "crop_distance_colour": pl.Float64(),
+        "crop_rule": pl.String(),
     }
 )
 """One row an image of a night with every verdict and its reason: what curation decided."""
@@ -149,6 +181,8 @@ MANIFEST = pl.Schema(
         "night": pl.Date(),
         "source": pl.String(),
         "listing_id": pl.String(),
+        "picture_url": pl.String(),  # as it was fetched
+        "seller_key": pl.String(),  # null when not stated
         "detector": pl.String(),
         "crop_sha256": pl.String(),
         "width": pl.Int32(),  # of the crop
@@ -163,6 +197,7 @@ SPLITS = pl.Schema(
         "sha256": pl.String(),
         "source": pl.String(),
         "listing_id": pl.String(),
+        "seller_key": pl.String(),  # null when not stated
         "cluster": pl.String(),
         "group": pl.String(),
         "split": pl.String(),

@@ -152,6 +152,18 @@ class CurateSettings(Group):
         default=12.0,
         description="mean CIELAB distance of 8x8 thumbnails: the same shape in another colour is no duplicate",
     )
+    crop_max_distance64: Annotated[int, Field(ge=0, le=32)] = Field(
+        default=8, description="the same for crops, which find a photo that was framed otherwise: proposes"
+    )
+    crop_max_distance256: Annotated[int, Field(ge=0, le=128)] = Field(
+        default=31, description="the same for crops: confirms"
+    )
+    crop_max_colour: PositiveFloat = Field(default=12.0, description="the same for crops: colour")
+    max_seller_listings: PositiveInt = Field(
+        default=10,
+        description="the listings of one seller stay in one split; a seller with more is a shop, whose listings are "
+        "taken for strangers to one another",
+    )
     max_refused_share: Share = Field(
         default=0.5, description="a night of which more rows fail the expectations is quarantined whole"
     )

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = "1"
+VERSION = "2"
+
+VIEWS = ("", "mirrored", "turned_90", "turned_180", "turned_270", "upside_down", "transposed", "transversed")
+"""What a picture may have been turned into, the picture as it is first: the eight symmetries of a rectangle."""
 
 THUMB_SHAPE = (8, 8, 3)
 """Rows, columns, and L (0 to 100), a, b (-128 to 127) of CIELAB as int8."""
@@ -32,24 +35,60 @@ _TO_XYZ = np.array(
 )
 
 
+_TURNS = (
+    None,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.TRANSVERSE,
+)
+
+
 @dataclass(frozen=True)
 class Fingerprint:
-    """`phash64` unsigned; `phash256` 32 bytes; `thumb` 192 bytes, int8 of `THUMB_SHAPE`; `version` of the method."""
+    """`views64` (unsigned) and `views256` (32 bytes each) hold a hash for each of `VIEWS`, the upright picture first.
 
-    phash64: int
-    phash256: bytes
+    `thumb` int8 of `THUMB_SHAPE`, of the upright picture; `version` of the method.
+    """
+
+    views64: tuple[int, ...]
+    views256: tuple[bytes, ...]
     thumb: bytes
     version: str = VERSION
+
+    @property
+    def phash64(self) -> int:
+        """Of the picture as it is."""
+        return self.views64[0]
+
+    @property
+    def phash256(self) -> bytes:
+        """Of the picture as it is; 32 bytes."""
+        return self.views256[0]
+
+    @property
+    def flip64(self) -> int:
+        """Of the mirrored picture."""
+        return self.views64[1]
+
+    @property
+    def flip256(self) -> bytes:
+        """Of the mirrored picture; 32 bytes."""
+        return self.views256[1]
 
 
 def fingerprint(image: Image.Image) -> Fingerprint:
     """Fingerprint an RGB picture (as `lvbag.images.decode` gives it)."""
     grey = _reduced(image.convert("L"))
-    small = imagehash.phash(grey, hash_size=8).hash
-    large = imagehash.phash(grey, hash_size=16).hash
+    turned = [grey if turn is None else grey.transpose(turn) for turn in _TURNS]
+    small = [imagehash.phash(view, hash_size=8).hash for view in turned]
+    large = [imagehash.phash(view, hash_size=16).hash for view in turned]
     return Fingerprint(
-        phash64=int.from_bytes(np.packbits(small).tobytes(), "big"),
-        phash256=np.packbits(large).tobytes(),
+        views64=tuple(int.from_bytes(np.packbits(view).tobytes(), "big") for view in small),
+        views256=tuple(np.packbits(view).tobytes() for view in large),
         thumb=_colour_thumb(image).tobytes(),
     )
 

@@ -16,13 +16,17 @@ _NEARLY_WHITE = 245
 
 @dataclass(frozen=True)
 class Quality:
-    """Brightness and contrast 0 to 1, blur (variance of the Laplacian), entropy in bits, white share of the border."""
+    """Brightness and contrast 0 to 1, blur (variance of the Laplacian), entropy in bits, white share of the border.
+
+    `chroma`: mean CIELAB chroma, next to 0 for a grey picture.
+    """
 
     brightness: float
     contrast: float
     blur: float
     entropy: float
     white_share: float
+    chroma: float
 
 
 def quality(image: Image.Image) -> Quality:
@@ -37,6 +41,7 @@ def quality(image: Image.Image) -> Quality:
         blur=_laplacian_variance(grey),
         entropy=float(grey_image.entropy()),
         white_share=_white_border(np.asarray(small)),
+        chroma=0.0,
     )
 
 

@@ -82,7 +82,12 @@ def seen_prefix() -> str:
 
 def raw_image(sha256: str, extension: str) -> Ref:
     """The bytes as fetched; the extension tells the format that the content has."""
-    return Ref(Bucket.RAW, f"images/{_digest(sha256)[:2]}/{sha256}.{_name(extension)}")
+    return Ref(Bucket.RAW, f"{raw_images_prefix()}{_digest(sha256)[:2]}/{sha256}.{_name(extension)}")
+
+
+def raw_images_prefix() -> str:
+    """All pictures as fetched, in the raw bucket."""
+    return "images/"
 
 
 def page(night: dt.date, source: str, shard: str, sha256: str) -> Ref:
@@ -145,12 +150,47 @@ def night_manifest_prefix() -> str:
     return "nights/"
 
 
+def tombstone(name: str) -> Ref:
+    """What was taken down for good and is never to be fetched again (JSON); `name` is `<kind>-<digest>`."""
+    return Ref(Bucket.RAW, f"{tombstones_prefix()}{_name(name)}.json")
+
+
+def tombstones_prefix() -> str:
+    """All tombstones, in the raw bucket."""
+    return "tombstones/"
+
+
 # ------------------------------------------------------------------ curated
 
 
 def stage(night: dt.date, name: str) -> Ref:
     """A table between two steps of curation: `exact`, `near` or `validate` (`schemas.STAGES`)."""
     return Ref(Bucket.CURATED, f"stages/{_night(night)}/{_name(name)}.parquet")
+
+
+def cleaned(night: dt.date, part: int) -> Ref:
+    """One part after detection and cropping, before its crops are compared (`schemas.CLEANED`)."""
+    return Ref(Bucket.CURATED, f"{cleaned_prefix(night)}part-{part:04d}.parquet")
+
+
+def cleaned_prefix(night: dt.date) -> str:
+    """All cleaned parts of a night, in the curated bucket."""
+    return f"stages/{_night(night)}/clean/"
+
+
+def statistics(night: dt.date) -> Ref:
+    """What a night looked like, a source a row: what later nights are compared with (JSON)."""
+    return Ref(Bucket.CURATED, f"{statistics_prefix()}{_night(night)}.json")
+
+
+def statistics_prefix() -> str:
+    """The statistics of all nights, in the curated bucket."""
+    return "statistics/"
+
+
+def refreshed(version: str, night: dt.date) -> Ref:
+    """Fingerprints of a night's pictures by another version of the method than the night's own tables have."""
+    return Ref(Bucket.CURATED, f"fingerprints/{_name(version)}/{_night(night)}.parquet")
 
 
 def curated_images(night: dt.date, part: int) -> Ref:
@@ -165,7 +205,12 @@ def curated_images_prefix(night: dt.date | None = None) -> str:
 
 def crop(detector: str, sha256: str) -> Ref:
     """The crop of an image, by the detector version that cut it (`0003`, or `none` for the whole picture)."""
-    return Ref(Bucket.CURATED, f"crops/{_name(detector)}/{_digest(sha256)[:2]}/{sha256}.jpg")
+    return Ref(Bucket.CURATED, f"{crops_prefix()}{_name(detector)}/{_digest(sha256)[:2]}/{sha256}.jpg")
+
+
+def crops_prefix() -> str:
+    """All crops, in the curated bucket."""
+    return "crops/"
 
 
 def quarantine(night: dt.date, name: str) -> Ref:
@@ -204,6 +249,11 @@ def snapshot(snapshot_id: str, name: str) -> Ref:
 def snapshot_shard(snapshot_id: str, number: int) -> Ref:
     """A WebDataset tar of a snapshot."""
     return Ref(Bucket.DATASETS, f"{_name(snapshot_id)}/shards/{number:05d}.tar")
+
+
+def snapshot_holes(snapshot_id: str) -> Ref:
+    """The images that were taken down after the snapshot was built, and are gone from its shards (JSON)."""
+    return Ref(Bucket.DATASETS, f"{_name(snapshot_id)}/taken-down.json")
 
 
 def snapshot_of_night(night: dt.date) -> Ref:

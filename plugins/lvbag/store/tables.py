@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -47,22 +47,46 @@ def write_pieces(store: Store, ref: Ref, pieces: Iterable[pl.DataFrame], schema:
 
 def read_table(store: Store, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
     """Read a table and check it; raises `CorruptObject` (no Parquet) and `SchemaError` (does not fit)."""
-    data = store.get(ref)
-    try:
-        frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise CorruptObject(f"{store.uri(ref)} is not a readable Parquet table: {error}") from None
+    frame = _parsed(store, ref, store.get(ref), None)
     frame = _with_later_columns(frame, schema)
     check_schema(frame, schema, store.uri(ref))
     return frame
 
 
+def read_columns(store: Store, ref: Ref, schema: pl.Schema, columns: Sequence[str]) -> pl.DataFrame:
+    """Some columns of a table, in this order, the others never unpacked; raises as `read_table`."""
+    data = store.get(ref)
+    try:
+        there = set(pl.read_parquet_schema(io.BytesIO(data)))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise CorruptObject(_unreadable(store, ref, error)) from None
+    wanted = pl.Schema({name: schema[name] for name in columns})
+    frame = _parsed(store, ref, data, [name for name in columns if name in there])
+    frame = _with_later_columns(frame, wanted)
+    check_schema(frame, wanted, store.uri(ref))
+    return frame
+
+
+def _parsed(store: Store, ref: Ref, data: bytes, columns: list[str] | None) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(io.BytesIO(data), columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise CorruptObject(_unreadable(store, ref, error)) from None
+
+
+def _unreadable(store: Store, ref: Ref, error: Exception) -> str:
+    return (
+        f"{store.uri(ref)} is not a readable Parquet table: {error}; run the step that writes it again, or restore it "
+        "from a backup"
+    )
+
+
 def _with_later_columns(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """A table of an earlier release, with nulls in the columns that have come since; they always come last."""
+    """A table of an earlier release, with nulls in the columns that have come since."""
     missing = [name for name in schema if name not in frame.columns]
-    if not missing or not set(missing) <= ADDED_LATER:
+    if not missing or not set(missing) <= ADDED_LATER or not set(frame.columns) <= set(schema):
         return frame
-    return frame.with_columns(pl.lit(None, schema[name]).alias(name) for name in missing)
+    return frame.with_columns(pl.lit(None, schema[name]).alias(name) for name in missing).select(list(schema))
 
 
 def read_tables(store: Store, refs: Iterable[Ref], schema: pl.Schema) -> pl.DataFrame:
