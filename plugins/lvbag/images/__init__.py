@@ -13,6 +13,7 @@ from lvbag.lazy import lazy_exports
 if TYPE_CHECKING:
     from lvbag.images.decoding import Header, ImageRefused, check_header, decode
     from lvbag.images.fingerprints import Fingerprint, fingerprint
+    from lvbag.images.looking import Look, look
     from lvbag.images.measures import Quality, quality
     from lvbag.images.prepare import square
 
@@ -23,7 +24,9 @@ _HOMES = {
     "Quality": "measures",
     "check_header": "decoding",
     "decode": "decoding",
+    "Look": "looking",
     "fingerprint": "fingerprints",
+    "look": "looking",
     "quality": "measures",
     "square": "prepare",
 }
@@ -32,10 +35,12 @@ __all__ = [
     "Fingerprint",
     "Header",
     "ImageRefused",
+    "Look",
     "Quality",
     "check_header",
     "decode",
     "fingerprint",
+    "look",
     "quality",
     "square",
 ]

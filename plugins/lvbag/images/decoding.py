@@ -9,21 +9,31 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from lvbag.errors import LvbagError
-from lvbag.images.formats import ALLOWED, declared_size, frames, misses_end, sniff
+from lvbag.images.formats import ALLOWED, declared_size, frames, misses_end, png_sample_bits, sniff
+from lvbag.images.jpeg_marks import jpeg_scans
+from lvbag.images.normalising import orientation, to_rgb
 from lvbag.settings import ImageSettings
 
-_PLUGINS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
+_PLUGINS = {
+    "jpg": JpegImagePlugin.JpegImageFile.format,
+    "png": PngImagePlugin.PngImageFile.format,
+    "webp": WebPImagePlugin.WebPImageFile.format,
+    "avif": AvifImagePlugin.AvifImageFile.format,
+}
+"""Imported here, so that PIL never loads its forty others to look for one of these."""
+
+_MAX_SCANS = 100
+"""Of a progressive JPEG: each costs a walk over all pixels."""
 
 
 class ImageRefused(LvbagError):
     """These bytes are no picture that we take; `reason` is written `<rule>` or `<rule>: <what was seen>`.
 
-    Rules: `not_an_image`, `format_not_allowed`, `too_many_pixels`, `too_many_frames`, `too_small`, `truncated`,
-    `broken`.
+    Rules: `not_an_image`, `format_not_allowed`, `too_many_bytes`, `too_many_pixels`, `too_many_frames`,
+    `too_many_scans`, `too_small`, `truncated`, `broken`; `unreadable` of a file that could not be opened at all.
     """
 
     def __init__(self, reason: str) -> None:
@@ -42,6 +52,7 @@ class Header:
 
 def check_header(data: bytes, limits: ImageSettings) -> Header:
     """Format and size by content, without decoding pixels; raises `ImageRefused`."""
+    check_bytes(len(data), limits)
     kind = sniff(data)
     if kind is None:
         raise ImageRefused("not_an_image")
@@ -55,7 +66,15 @@ def check_header(data: bytes, limits: ImageSettings) -> Header:
         raise ImageRefused("truncated")
     if (count := frames(data, kind)) > limits.max_frames:
         raise ImageRefused(f"too_many_frames: {count}, images.max_frames is {limits.max_frames}")
+    if kind == "jpg" and jpeg_scans(data, _MAX_SCANS) > _MAX_SCANS:
+        raise ImageRefused(f"too_many_scans: more than {_MAX_SCANS}, a picture has about ten")
     return Header(kind, *size)
+
+
+def check_bytes(size: int, limits: ImageSettings) -> None:
+    """Whether so many bytes are a picture's; raises `ImageRefused`."""
+    if size > limits.max_bytes:
+        raise ImageRefused(f"too_many_bytes: {size}, images.max_bytes is {limits.max_bytes}")
 
 
 def decode(data: bytes, limits: ImageSettings) -> Image.Image:
@@ -63,20 +82,44 @@ def decode(data: bytes, limits: ImageSettings) -> Image.Image:
 
     Raises `ImageRefused` for what `check_header` refuses and for files that are cut short or damaged.
     """
-    header = check_header(data, limits)
-    try:
-        with Image.open(io.BytesIO(data), formats=[_PLUGINS[header.format]]) as image:
-            _check_size(image.size, limits)  # a decoder may read another size out of a crafted file than we did
-            image.load()
-            rgb = _on_white(_oriented(image))
-    except ImageRefused:
-        raise
-    except (
-        Exception
-    ) as error:  # decoders raise anything on hostile bytes: OSError, SyntaxError, struct.error, KeyError …
-        raise ImageRefused(_explain(error)) from None
+    stored = read_stored(data, limits)
+    rgb = stored.image.copy() if stored.turn is None else stored.image.transpose(stored.turn)
     rgb.info.clear()  # comments, profiles and EXIF of strangers travel no further
     return rgb
+
+
+@dataclass(frozen=True)
+class Stored:
+    """RGB pixels as the file holds them: `scale` times smaller than `size`, and upright once `turn` is applied."""
+
+    format: str
+    size: tuple[int, int]
+    image: Image.Image
+    scale: int
+    turn: Image.Transpose | None
+
+
+def read_stored(data: bytes, limits: ImageSettings, shortest_px: int | None = None) -> Stored:
+    """Decode the first frame; raises `ImageRefused`.
+
+    With `shortest_px` a decoder that can (JPEG) gives a smaller picture, no side of which is below it.
+    """
+    header = check_header(data, limits)
+    sample_bits = png_sample_bits(data) if header.format == "png" else 8
+    try:
+        with Image.open(io.BytesIO(data), formats=[_PLUGINS[header.format]]) as image:
+            size = image.size
+            _check_size(size, limits)  # a decoder may read another size out of a crafted file than we did
+            drafted = image.draft(None, (shortest_px, shortest_px)) if shortest_px else None
+            image.decodermaxblock = len(data)  # all at once: the bytes are in memory anyhow
+            image.load()
+            turn = orientation(image)
+            rgb = to_rgb(image, sample_bits)
+    except ImageRefused:
+        raise
+    except Exception as error:  # on hostile bytes decoders raise anything: OSError, SyntaxError, struct.error …
+        raise ImageRefused(_explain(error)) from None
+    return Stored(header.format, size, rgb, round(size[0] / drafted[1][2]) if drafted else 1, turn)
 
 
 def _check_size(size: tuple[int, int], limits: ImageSettings) -> None:
@@ -85,29 +128,6 @@ def _check_size(size: tuple[int, int], limits: ImageSettings) -> None:
         raise ImageRefused(f"too_many_pixels: {width * height} px, images.max_pixels is {limits.max_pixels}")
     if min(width, height) < limits.min_side_px:
         raise ImageRefused(f"too_small: {width}x{height} px, images.min_side_px is {limits.min_side_px}")
-
-
-def _oriented(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image) or image
-    except (
-        Exception
-    ):  # the orientation is a courtesy: rubbish in EXIF (struct.error, KeyError …) does not spoil the pixels
-        return image
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """RGB of any mode that the four decoders give."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):  # 16 bits of grey; PIL would clip at 255 instead of scaling
-        deep = np.asarray(image).astype(np.uint32)
-        return Image.fromarray((np.minimum(deep, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        alpha = image.convert("RGBA")
-        white = Image.new("RGBA", alpha.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, alpha).convert("RGB")
-    return image.convert("RGB")
 
 
 def _explain(error: Exception) -> str:

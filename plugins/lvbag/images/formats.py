@@ -1,14 +1,16 @@
 """What a picture's first bytes say: its format, its size in pixels, how many frames, and whether its end is missing.
 
 Read from the bytes alone, before any decoder is opened: some decoders allocate the whole canvas when they are opened,
-so a size has to be known earlier. Sources: PNG (ISO/IEC 15948), JPEG (ITU-T T.81), WEBP container (RFC 9649), AVIF
-(ISO/IEC 14496-12 boxes, `ispe` of ISO/IEC 23008-12), APNG (part of PNG since its third edition).
+so a size has to be known earlier. Sources: PNG (ISO/IEC 15948), WEBP container (RFC 9649), AVIF (ISO/IEC 14496-12
+boxes, `ispe` of ISO/IEC 23008-12), APNG (part of PNG since its third edition).
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+
+from lvbag.images.jpeg_marks import jpeg_misses_end, jpeg_size
 
 ALLOWED = ("jpg", "png", "webp", "avif")
 
@@ -28,10 +30,6 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"8BPS", "psd"),
     (b"%PDF-", "pdf"),
 )
-# JPEG markers that carry the frame's size: SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC)
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# JPEG markers without a length: TEM, RST0 to RST7, SOI
-_BARE = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
 def sniff(data: bytes) -> str | None:
@@ -51,7 +49,7 @@ def sniff(data: bytes) -> str | None:
 
 def declared_size(data: bytes, kind: str) -> tuple[int, int] | None:
     """Width and height in pixels as stored (before EXIF orientation); None when the header ends too early."""
-    readers = {"jpg": _jpeg_size, "png": _png_size, "webp": _webp_size, "avif": _avif_size}
+    readers = {"jpg": jpeg_size, "png": _png_size, "webp": _webp_size, "avif": _avif_size}
     try:
         return readers[kind](data)
     except (struct.error, IndexError):
@@ -66,7 +64,7 @@ def misses_end(data: bytes, kind: str) -> bool:
         return not any(name == b"IEND" for name, _ in _png_chunks(data))
     if kind == "avif":
         return _last_box_end(data) > len(data)
-    return _jpeg_misses_end(data)
+    return jpeg_misses_end(data)
 
 
 def frames(data: bytes, kind: str) -> int:
@@ -76,6 +74,11 @@ def frames(data: bytes, kind: str) -> int:
         return max(1, readers[kind](data)) if kind in readers else 1
     except (struct.error, IndexError):
         return 1
+
+
+def png_sample_bits(data: bytes) -> int:
+    """Bits of a sample (1, 2, 4, 8, 16) of a PNG with a header."""
+    return data[24]
 
 
 # ------------------------------------------------------------------ one reader a format
@@ -117,37 +120,6 @@ def _png_frames(data: bytes) -> int:
             declared = max(declared, int(struct.unpack_from(">I", data, at + 8)[0]))
         there += name == b"fcTL"
     return max(declared, there)
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Markers and positions up to and with the first scan; thumbnails inside of segments are stepped over."""
-    at = 2
-    while at + 4 <= len(data):
-        marker = data[at + 1]
-        if data[at] != 0xFF or marker == 0xFF:
-            at += 1  # padding or rubbish between segments, which decoders skip as well
-            continue
-        if marker == 0x00 or marker in _BARE:
-            at += 2
-            continue
-        yield marker, at
-        if marker in (0xD9, 0xDA):
-            return
-        at += 2 + max(2, int(struct.unpack_from(">H", data, at + 2)[0]))
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    for marker, at in _jpeg_segments(data):
-        if marker in _SOF:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-    return None
-
-
-def _jpeg_misses_end(data: bytes) -> bool:
-    """No end mark after the first scan. (What stands behind it, such as a phone's video, is none of the picture.)"""
-    scan = next((at for marker, at in _jpeg_segments(data) if marker == 0xDA), None)
-    return scan is None or data.find(b"\xff\xd9", scan) < 0
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
