@@ -17,6 +17,7 @@ from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_table, write_table
 
+PRINTS = ("phash64", "phash256", "flip64", "flip256", "thumb")
 AT = dt.datetime(2026, 11, 23, 2, tzinfo=dt.UTC)
 
 
@@ -56,6 +57,7 @@ class Shop:
         listing_verdict: str = "kept",
         verdict: str = "kept",
         title: str | None = None,
+        seller: str | None = None,
     ) -> list[str]:
         """Offer a listing; returns the sha256 of its pictures."""
         tables = self.listings.setdefault(f"{source}|{shard}", {"listings": [], "fetches": []})
@@ -70,6 +72,7 @@ class Shop:
                 "title": title or f"Louis Vuitton {style_code}",
                 "price": 700.0,
                 "currency": "EUR",
+                "seller": seller,
                 "image_urls": [f"https://shop.test/{listing_id}/{n}.jpg" for n in range(len(pictures))],
                 "style_code": style_code,
                 "match_confidence": 1.0,
@@ -140,12 +143,15 @@ def write_images(store: Store, night: dt.date, near: pl.DataFrame, detector: str
     """The curated table of a night, with the raw pictures as crops."""
     crops: list[dict[str, object]] = []
     for row in near.iter_rows(named=True):
-        crop: dict[str, object] = {"crop_sha256": None, "crop_width": None, "crop_height": None}
+        crop: dict[str, object] = {}
         if row["verdict"] == "kept":
             data = store.get(keys.raw_image(row["sha256"], row["format"]))
             store.put(keys.crop(detector, row["sha256"]), data)
             crop = {"crop_sha256": digest(data), "crop_width": row["width"], "crop_height": row["height"]}
-        crops.append({"detector": detector, "box": None, "box_confidence": None, **crop})
+            crop |= {f"crop_{name}": row[name] for name in PRINTS}
+            crop |= {"crop_cluster": row["sha256"], "crop_representative": row["sha256"]}
+            crop |= {"crop_distance64": 0, "crop_distance256": 0, "crop_distance_colour": 0.0}
+        crops.append({"detector": detector, **crop})
     added = {name: kind for name, kind in schemas.IMAGES.items() if name not in schemas.STAGE_VALIDATE}
     images = near.hstack(pl.DataFrame(crops, schema=added))
     write_table(store, keys.curated_images(night, 0), images, schemas.IMAGES)

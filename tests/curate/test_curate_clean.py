@@ -141,7 +141,7 @@ def digests(store: Store) -> dict[str, str]:
 
 
 def cleaned(store: Store, part: int = 0) -> list[dict[str, Any]]:
-    return read_table(store, keys.curated_images(NIGHT, part), schemas.IMAGES).to_dicts()
+    return read_table(store, keys.cleaned(NIGHT, part), schemas.CLEANED).to_dicts()
 
 
 # ------------------------------------------------------------------ the steps
@@ -239,8 +239,8 @@ def test_parts_share_the_kept_rows_and_a_rerun_leaves_the_same_objects(
     assert [row["reason"] for row in parts[1] + parts[2]] == [None] * 19
     # fewer parts later: what the earlier plan left would count its pictures twice
     assert plan_cleaning(store, with_shards_of(settings, 1000), NIGHT).parts == (0,)
-    left = [item.ref for item in store.list_objects(Bucket.CURATED, keys.curated_images_prefix(NIGHT))]
-    assert left == [keys.curated_images(NIGHT, 0)]
+    left = [item.ref for item in store.list_objects(Bucket.CURATED, keys.cleaned_prefix(NIGHT))]
+    assert left == [keys.cleaned(NIGHT, 0)]
 
 
 def test_an_empty_night_has_one_empty_part(store: Store, settings: Settings) -> None:
@@ -266,7 +266,7 @@ def test_what_cannot_be_cleaned_is_an_error_that_names_it(store: Store, settings
     store.put(keys.version_file(ModelKind.DETECTOR, int(version), "model.onnx"), b"changed by somebody")
     with pytest.raises(CorruptObject, match=r"model\.onnx"):
         clean_part(store, settings, NIGHT, 0, version)
-    assert not list(store.list_objects(Bucket.CURATED, keys.curated_images_prefix(NIGHT)))
+    assert not list(store.list_objects(Bucket.CURATED, keys.cleaned_prefix(NIGHT)))
 
 
 def test_chunks_hold_few_pictures_and_few_pixels() -> None:

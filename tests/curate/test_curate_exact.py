@@ -6,13 +6,14 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from curate_frames import Shop, all_digests, curate_uncropped, jpeg, photo, small
+from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small
 
 from lvbag import schemas
 from lvbag.curate import CurateError, mark_exact
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import read_table
+from lvbag.tombstones import seller_key, tombstone_ref
 
 FIRST, SECOND = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
 
@@ -134,3 +135,36 @@ def test_a_night_that_was_not_crawled_is_an_error_that_says_what_to_do(store: St
 def test_a_night_whose_crawl_met_nothing_is_empty_and_no_error(store: Store, settings: Settings) -> None:
     store.put_json(keys.night_manifest(FIRST), {})
     assert mark_exact(store, settings, FIRST).rows == 0
+
+
+def test_what_was_taken_down_is_refused_and_does_not_hide_a_copy_that_was_not(store: Store, settings: Settings) -> None:
+    same, gone, sold = jpeg(photo(1)), jpeg(photo(2)), jpeg(photo(3))
+    shop = Shop(store, FIRST)
+    shop.listing("a", [same])
+    shop.listing("b", [same, gone])
+    shop.listing("c", [sold], seller="Anna  K.")
+    shop.listing("d", [jpeg(photo(4))], seller="anna k.", source="other", shard="other.000")
+    shop.close()
+    for kind, key in (("listing", {"source": "shop", "listing_id": "a"}), ("image", {"key": digest(gone)})):
+        store.put_json(tombstone_ref(kind, str(key)), {"kind": kind, **key})
+    store.put_json(tombstone_ref("seller", "x"), {"kind": "seller", "key": seller_key("shop", "anna K.")})
+    mark_exact(store, settings, FIRST)
+    assert verdicts(store, FIRST) == [
+        ("d", 0, None),
+        ("a", 0, "taken_down"),
+        ("b", 0, None),
+        ("b", 1, "taken_down"),
+        ("c", 0, "taken_down"),
+    ]
+
+
+def test_sellers_stand_in_the_table_as_digests(store: Store, settings: Settings) -> None:
+    shop = Shop(store, FIRST)
+    shop.listing("a", [jpeg(photo(1))], seller="Anna K.")
+    shop.listing("b", [jpeg(photo(2))], seller=" anna  k.")
+    shop.listing("c", [jpeg(photo(3))])
+    shop.close()
+    mark_exact(store, settings, FIRST)
+    table = read_table(store, keys.stage(FIRST, "exact"), schemas.STAGE_EXACT)
+    assert table["seller_key"].to_list() == [seller_key("shop", "Anna K.")] * 2 + [None]
+    assert "nna" not in str(table["seller_key"].to_list())

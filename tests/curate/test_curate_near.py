@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 
-import numpy as np
 import polars as pl
 import pytest
 from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small, write_images
-from hypothesis import given
-from hypothesis import settings as budget
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance
 
 from lvbag import schemas
 from lvbag.curate import CurateError, mark_exact, mark_near
-from lvbag.curate.linking import Limits, link, pack
+from lvbag.images.fingerprints import VIEWS
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import read_table
 from shared_data import SHARED_DATA
 
-FIRST, SECOND = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
+FIRST, SECOND, THIRD = (dt.date(2026, 11, day) for day in (23, 24, 25))
 
 
 def near(store: Store, night: dt.date) -> dict[str, dict[str, object]]:
@@ -59,24 +55,34 @@ def test_edited_copies_are_refused_and_name_the_largest_one(store: Store, settin
     assert str(rows[copies[1]]["reason"]).startswith("duplicate_near: of ")
 
 
-def test_an_earlier_nights_picture_stays_the_representative(store: Store, settings: Settings) -> None:
-    image = photo(1)
+def test_a_worse_copy_of_an_earlier_nights_picture_is_refused_and_a_better_one_takes_its_place(
+    store: Store, settings: Settings
+) -> None:
+    image = photo(1, (640, 480))
     shop = Shop(store, FIRST)
-    (first,) = shop.listing("a", [jpeg(image)])
+    (first,) = shop.listing("a", [jpeg(image.resize((320, 240)))])
     shop.close()
     curate_uncropped(store, small(settings), FIRST)
     shop = Shop(store, SECOND)
-    (larger,) = shop.listing("b", [jpeg(image.resize((640, 480)))])
+    (smaller,) = shop.listing("b", [jpeg(image.resize((200, 150)))])
     shop.close()
     curate_uncropped(store, small(settings), SECOND)
-    row = near(store, SECOND)[larger]
-    assert (row["cluster"], row["representative"], row["verdict"]) == (first, first, "refused")
+    row = near(store, SECOND)[smaller]
+    assert (row["cluster"], row["representative"], row["rule"], row["verdict"]) == (first, first, "near", "refused")
+    shop = Shop(store, THIRD)
+    (better,) = shop.listing("c", [jpeg(image)])
+    (copy,) = shop.listing("d", [jpeg(image.resize((300, 225)))])
+    shop.close()
+    curate_uncropped(store, small(settings), THIRD)
+    rows = near(store, THIRD)
+    assert (rows[better]["cluster"], rows[better]["representative"], rows[better]["verdict"]) == (first, better, "kept")
+    assert (rows[copy]["cluster"], rows[copy]["representative"], rows[copy]["verdict"]) == (first, better, "refused")
 
 
 def test_a_cluster_of_which_nothing_was_kept_takes_the_next_picture_under_its_old_name(
     store: Store, settings: Settings
 ) -> None:
-    image = photo(1)
+    image = photo(1, (320, 240))
     shop = Shop(store, FIRST)
     (first,) = shop.listing("a", [jpeg(image)])
     shop.close()
@@ -86,13 +92,38 @@ def test_a_cluster_of_which_nothing_was_kept_takes_the_next_picture_under_its_ol
     blurred = table.with_columns(pl.lit("refused").alias("verdict"), pl.lit("expectation: sharp: 3.0").alias("reason"))
     write_images(store, FIRST, blurred)
     shop = Shop(store, SECOND)
-    (better,) = shop.listing("b", [jpeg(image.resize((320, 240)))])
-    (again,) = shop.listing("c", [jpeg(image, 50)])
+    (larger,) = shop.listing("b", [jpeg(image, 60)])
+    (again,) = shop.listing("c", [jpeg(image.resize((200, 150)))])
     shop.close()
     curate_uncropped(store, small(settings), SECOND)
     rows = near(store, SECOND)
-    assert (rows[better]["verdict"], rows[better]["cluster"]) == ("kept", first)
+    assert (rows[larger]["verdict"], rows[larger]["cluster"]) == ("kept", first)
     assert (rows[again]["verdict"], rows[again]["cluster"]) == ("refused", first)
+
+
+def test_a_mirrored_copy_is_found_and_says_so(store: Store, settings: Settings) -> None:
+    image = photo(1, (320, 240))
+    shop = Shop(store, FIRST)
+    (original,) = shop.listing("a", [jpeg(image)])
+    (mirrored,) = shop.listing("b", [jpeg(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((240, 180)))])
+    shop.close()
+    mark_exact(store, small(settings), FIRST)
+    mark_near(store, small(settings), FIRST)
+    row = near(store, FIRST)[mirrored]
+    assert (row["representative"], row["rule"]) == (original, "near_mirrored")
+    assert str(row["reason"]).endswith("(near_mirrored)")
+
+
+def test_what_an_earlier_night_has_judged_is_counted_and_not_carried_on(store: Store, settings: Settings) -> None:
+    data = jpeg(photo(1, (320, 240)))
+    for night in (FIRST, SECOND):
+        shop = Shop(store, night)
+        shop.listing("a", [data], verdict="kept" if night == FIRST else "unchanged")
+        shop.close()
+        curate_uncropped(store, small(settings), night)
+    exact = read_table(store, keys.stage(SECOND, "exact"), schemas.STAGE_EXACT)
+    assert exact["reason"].to_list() == ["known: since 2026-11-23"]
+    assert near(store, SECOND) == {}
 
 
 def test_the_same_photo_under_two_products_is_a_label_conflict(store: Store, settings: Settings) -> None:
@@ -158,73 +189,21 @@ def test_a_missing_stage_is_an_error_that_says_what_to_do(store: Store, settings
         mark_near(store, settings, FIRST)
 
 
-# ------------------------------------------------------------------ linking alone
-
-LIMITS = Limits(8, 31, 12.0)
-
-
-def test_chains_do_not_run_together() -> None:
-    steps = [(1 << 6 * n) - 1 for n in range(6)]  # each 6 bits from the next, 30 from the first to the last
-    links = link(pack(steps, [bytes(32)] * 6, [bytes(192)] * 6), pack([], [], []), LIMITS)
-    assert [found.representative for found in links] == [0, 0, 2, 2, 4, 4]
-
-
-def test_eight_bits_are_near_and_nine_are_not() -> None:
-    prints = pack([0, (1 << 8) - 1, ((1 << 9) - 1) << 20], [bytes(32)] * 3, [bytes(192)] * 3)
-    assert [found.representative for found in link(prints, pack([], [], []), LIMITS)] == [0, 0, 2]
-
-
-@budget(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40)), min_size=1, max_size=40), st.integers(0, 39))
-def test_links_are_what_comparing_all_pairs_gives(values: list[tuple[int, int]], split: int) -> None:
-    hashes = [value if turn > 20 else (1 << turn) - 1 for value, turn in values]
-    wide = [bytes([255] * (turn // 4)) + bytes(32 - turn // 4) for _, turn in values]
-    thumbs = [bytes([turn] * 192) for _, turn in values]
-    split = min(split, len(hashes) - 1)
-    whole = pack(hashes, wide, thumbs)
-
-    def confirmed(one: int, other: int) -> bool:
-        bits = int.from_bytes(wide[one], "big") ^ int.from_bytes(wide[other], "big")
-        colour = abs(values[one][1] - values[other][1]) * 3**0.5
-        return (hashes[one] ^ hashes[other]).bit_count() <= 8 and bits.bit_count() <= 31 and colour <= 12.0
-
-    expected: set[int] = set(range(split))
-    for number in range(split, len(hashes)):
-        if not any(confirmed(number, other) for other in expected):
-            expected.add(number)
-    new = pack(hashes[split:], wide[split:], thumbs[split:])
-    known = pack(hashes[:split], wide[:split], thumbs[:split])
-    links = link(new, known, LIMITS)
-    assert {found.representative for found in links} <= expected
-    assert {split + place for place, found in enumerate(links) if found.representative == split + place} == (
-        expected - set(range(split))
-    )
-    assert len(whole) == len(hashes)
-
-
-def test_thousands_of_like_pictures_across_chunks_go_to_one_representative() -> None:
-    rng = np.random.default_rng(0)
-    hashes = [1 << int(bit) for bit in rng.integers(0, 64, 2500)]
-    links = link(pack(hashes, [bytes(32)] * 2500, [bytes(192)] * 2500), pack([], [], []), LIMITS)
-    assert {found.representative for found in links} == {0}
-
-
 # ------------------------------------------------------------------ real photographs
 
 
 @pytest.mark.skipif(not (SHARED_DATA / "neardup").is_dir(), reason="no shared data")
-def test_twelve_edits_of_one_real_photo_are_one_cluster_and_its_rotations_are_not(
-    store: Store, settings: Settings
-) -> None:
+def test_twelve_edits_and_all_turns_of_one_real_photo_are_one_cluster(store: Store, settings: Settings) -> None:
     shop = Shop(store, FIRST)
     mods = sorted((SHARED_DATA / "neardup" / "bridge-mods").iterdir())
-    turned = sorted((SHARED_DATA / "neardup" / "dih").glob("*[2-8]-*"))
+    turned = sorted((SHARED_DATA / "neardup" / "dih").iterdir())
     edited = shop.listing("mods", [path.read_bytes() for path in mods])
     rotated = shop.listing("turned", [path.read_bytes() for path in turned])
     shop.close()
     mark_exact(store, settings, FIRST)
     mark_near(store, settings, FIRST)
     rows = near(store, FIRST)
-    assert len({rows[sha256]["cluster"] for sha256 in edited}) == 1
-    assert len({rows[sha256]["cluster"] for sha256 in rotated}) == len(rotated)
+    assert len({rows[sha256]["cluster"] for sha256 in (*edited, *rotated)} - {None}) == 1  # None: the same bytes twice
+    rules = {rows[sha256]["rule"] for sha256 in rotated} - {None, "near"}
+    assert rules == {f"near_{view}" for view in VIEWS[1:]}
     assert digest(mods[0].read_bytes()) in rows

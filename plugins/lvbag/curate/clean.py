@@ -1,7 +1,8 @@
 """Cleaning: find the bag in each picture that is still kept, refuse what shows none, and store the crop.
 
-The pictures of a night are cleaned in parts, one mapped task each. A part's rows, its crops and their bytes follow
-from stage `validate`, the settings and the detector version alone, so that a part can run again at any time. Without a
+The pictures of a night are cleaned in parts, one mapped task each. A part's rows, its crops, their bytes and
+fingerprints follow from stage `validate`, the settings and the detector version alone, so that a part can run again at
+any time. Crops are compared with one another by the next step (`lvbag.curate.crops`). Without a
 detector champion every picture passes uncropped and says `none` in the column `detector`.
 """
 
@@ -25,7 +26,7 @@ from lvbag.curate.errors import CurateError
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused
 from lvbag.curate.results import CleaningPlan, StageResult
 from lvbag.curate.rules import judge
-from lvbag.images import ImageRefused, decode
+from lvbag.images import ImageRefused, decode, look
 from lvbag.infer import open_detector
 from lvbag.infer.cropping import crop_box, shrink
 from lvbag.registry import champion, fetch_file, load_version
@@ -34,6 +35,7 @@ from lvbag.store import Bucket, ModelKind, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_table
 
 if TYPE_CHECKING:
+    from lvbag.images import Fingerprint
     from lvbag.infer import Detection, Detector
 
 log = logging.getLogger(__name__)
@@ -62,11 +64,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Crop:
-    """A stored crop: the digest of its bytes, its size in pixels."""
+    """A stored crop: the digest of its bytes, its size in pixels, what it looks like."""
 
     sha256: str
     width: int
     height: int
+    print: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def plan_cleaning(store: Store, settings: Settings, night: dt.date) -> CleaningP
     alias = champion(store, ModelKind.DETECTOR)
     detector = NO_DETECTOR if alias is None else keys.version_name(alias.version)
     parts = tuple(range(_part_count(stage, settings)))
-    wanted = {keys.curated_images(night, part) for part in parts}
-    for item in list(store.list_objects(Bucket.CURATED, keys.curated_images_prefix(night))):
+    wanted = {keys.cleaned(night, part) for part in parts}
+    for item in list(store.list_objects(Bucket.CURATED, keys.cleaned_prefix(night))):
         if item.ref not in wanted:
             store.delete(item.ref)
     log.info("curate.clean planned night=%s detector=%s parts=%d", night, detector, len(parts))
@@ -96,7 +99,7 @@ def plan_cleaning(store: Store, settings: Settings, night: dt.date) -> CleaningP
 
 
 def clean_part(store: Store, settings: Settings, night: dt.date, part: int, detector: str) -> StageResult:
-    """Detect and crop one part; writes the crops and, last, `keys.curated_images(night, part)`.
+    """Detect and crop one part; writes the crops and, last, `keys.cleaned(night, part)`.
 
     `detector` is a version such as `0003`, or `none`. A picture whose bytes are gone or no longer decode is refused;
     the others are cleaned. Raises `CurateError` (no such part, no such detector) and `RegistryError`.
@@ -111,8 +114,8 @@ def clean_part(store: Store, settings: Settings, night: dt.date, part: int, dete
         cleaned += cleaner.clean(chunk)
         _log_progress(night, part, len(cleaned) - len(chunk), len(cleaned), len(todo))
     table = _images(rows, cleaned, detector)
-    ref = keys.curated_images(night, part)
-    write_table(store, ref, table, schemas.IMAGES)
+    ref = keys.cleaned(night, part)
+    write_table(store, ref, table, schemas.CLEANED)
     result = StageResult(night, store.uri(ref), table.height, count_kept(table), count_refused(table))
     log.info(
         "curate.clean done night=%s part=%d detector=%s rows=%d kept=%d refused=%s",
@@ -227,8 +230,10 @@ class Cleaner:
 
     def _store_crop(self, row: Row, crop: Image.Image) -> Crop:
         data = jpeg_bytes(crop)
-        self.store.put(keys.crop(self.detector, row.sha256), data, "image/jpeg")
-        return Crop(hashlib.sha256(data).hexdigest(), crop.width, crop.height)
+        # a rule for photos; a crop of a slim bag may be narrower
+        seen = look(data, self.settings.images.model_copy(update={"min_side_px": 1}))
+        self.store.put(keys.crop(self.detector, row.sha256), data, "image/jpeg", sha256=seen.sha256)
+        return Crop(seen.sha256, crop.width, crop.height, seen.print)
 
 
 def jpeg_bytes(image: Image.Image) -> bytes:
@@ -250,6 +255,7 @@ def _images(rows: pl.DataFrame, cleaned: Sequence[Cleaned], detector: str) -> pl
     reasons = [one.reason if kept else old for one, kept, old in zip(by_row, was_kept, rows["reason"], strict=True)]
     passed = [kept and one.reason is None for one, kept in zip(by_row, was_kept, strict=True)]
     crops = [one.crop for one in by_row]
+    prints = [None if crop is None else crop.print for crop in crops]
     bests = [one.best for one in by_row]
     columns: dict[str, list[Any]] = {
         "verdict": [KEPT if one else REFUSED for one in passed],
@@ -260,9 +266,14 @@ def _images(rows: pl.DataFrame, cleaned: Sequence[Cleaned], detector: str) -> pl
         "crop_sha256": [None if crop is None else crop.sha256 for crop in crops],
         "crop_width": [None if crop is None else crop.width for crop in crops],
         "crop_height": [None if crop is None else crop.height for crop in crops],
+        "crop_phash64": [None if seen is None else seen.phash64 for seen in prints],
+        "crop_phash256": [None if seen is None else seen.phash256 for seen in prints],
+        "crop_flip64": [None if seen is None else seen.flip64 for seen in prints],
+        "crop_flip256": [None if seen is None else seen.flip256 for seen in prints],
+        "crop_thumb": [None if seen is None else seen.thumb for seen in prints],
     }
     return rows.with_columns(
-        pl.Series(name, values, dtype=schemas.IMAGES[name], strict=False) for name, values in columns.items()
+        pl.Series(name, values, dtype=schemas.CLEANED[name], strict=False) for name, values in columns.items()
     )
 
 

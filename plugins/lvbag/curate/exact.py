@@ -1,7 +1,8 @@
 """Exact duplicates: which of a night's fetched pictures are new, bytes for bytes.
 
-Every fetched picture becomes one row. Refused are pictures without a product to learn from, bytes that an earlier
-night has judged already, and bytes that stand in several places. Pictures are not opened here.
+Every fetched picture becomes one row. Refused are pictures that were taken down, pictures without a product to learn
+from, bytes that an earlier night has judged already, and bytes that stand in several places. Pictures are not opened
+here.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
 from lvbag.curate.history import read_earlier
-from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused, looked_at
+from lvbag.curate.reasons import KEPT, KNOWN, REFUSED, count_kept, count_refused, looked_at
 from lvbag.curate.results import StageResult
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_tables, write_table
+from lvbag.tombstones import Tombstones, read_tombstones, seller_key
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ def mark_exact(store: Store, settings: Settings, night: dt.date) -> StageResult:
     """
     pictures = fetched_pictures(*_read_crawl(store, night))
     earlier = read_earlier(store, night, _EARLIER, looked_at())
-    table = judge_exact(night, pictures, earlier)
+    table = judge_exact(night, pictures, earlier, read_tombstones(store))
     ref = keys.stage(night, "exact")
     write_table(store, ref, table, schemas.STAGE_EXACT)
     result = StageResult(night, store.uri(ref), table.height, count_kept(table), count_refused(table))
@@ -53,6 +56,8 @@ def fetched_pictures(listings: pl.DataFrame, fetches: pl.DataFrame) -> pl.DataFr
     ).sort([*key, "_refused", "_unlabelled", "shard"], maintain_order=True)
     once = ranked.unique(key, keep="first", maintain_order=True).select(
         *key,
+        "url",
+        "seller",
         "style_code",
         "match_reason",
         pl.col("verdict").alias("listing_verdict"),
@@ -69,18 +74,20 @@ def fetched_pictures(listings: pl.DataFrame, fetches: pl.DataFrame) -> pl.DataFr
     )
 
 
-def judge_exact(night: dt.date, pictures: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+def judge_exact(night: dt.date, pictures: pl.DataFrame, earlier: pl.DataFrame, tombstones: Tombstones) -> pl.DataFrame:
     """The rows of `schemas.STAGE_EXACT` for pictures as `fetched_pictures` gives them; a pure function.
 
     `earlier` holds the rows of earlier nights whose bytes were judged: sha256, source, listing_id, position,
     style_code, first_night, night.
     """
+    pictures = _with_seller_key(pictures)
+    struck = tombstones.strikes(pictures)
     first = _first_places(earlier)
     known = {(row[0], row[1], row[2]) for row in earlier.select("sha256", "source", "listing_id").iter_rows()}
     rows = []
-    for row in pictures.iter_rows(named=True):
+    for row, taken_down in zip(pictures.iter_rows(named=True), struck, strict=True):
         sha256 = row["sha256"]
-        reason = _listing_reason(row["listing_verdict"], row["listing_reason"], row["style_code"], row["match_reason"])
+        reason = "taken_down" if taken_down else _listing_reason(row)
         if row["format"] is None:  # without it the bytes have no address
             reason = reason or "format_unknown"
         place = first.get(sha256)
@@ -95,6 +102,7 @@ def judge_exact(night: dt.date, pictures: pl.DataFrame, earlier: pl.DataFrame) -
                 **{name: row[name] for name in ("source", "listing_id", "image_url", "position", "sha256", "format")},
                 "night": night,
                 "style_code": row["style_code"],
+                "seller_key": row["seller_key"],
                 "first_night": place.night if place else night,
                 "verdict": REFUSED if reason else KEPT,
                 "reason": reason,
@@ -128,6 +136,13 @@ def _read_crawl(store: Store, night: dt.date) -> tuple[pl.DataFrame, pl.DataFram
     return read_tables(store, listings, schemas.LISTINGS), read_tables(store, fetches, schemas.FETCHES)
 
 
+def _with_seller_key(pictures: pl.DataFrame) -> pl.DataFrame:
+    """Sellers as digests: grouping needs to know who is the same, and nobody needs their names in a data set."""
+    names = pictures.select("source", "seller").iter_rows()
+    found = [None if seller is None else seller_key(source, seller) for source, seller in names]
+    return pictures.with_columns(pl.Series("seller_key", found, dtype=pl.String))
+
+
 def _first_places(earlier: pl.DataFrame) -> dict[str, _Place]:
     places: dict[str, _Place] = {}
     for sha256, source, listing, position, style, first_night, _ in earlier.select(_EARLIER).iter_rows():
@@ -136,13 +151,14 @@ def _first_places(earlier: pl.DataFrame) -> dict[str, _Place]:
     return places
 
 
-def _listing_reason(verdict: str | None, reason: str | None, style_code: str | None, match: str | None) -> str | None:
-    if verdict is None:
+def _listing_reason(row: dict[str, Any]) -> str | None:
+    """Why a picture cannot be used for what its listing is."""
+    if row["listing_verdict"] is None:
         return "listing_missing"
-    if verdict != KEPT:
-        return f"listing_refused: {reason or 'no reason given'}"
-    if style_code is None:
-        return f"unlabelled: {match or 'no product matches the title'}"
+    if row["listing_verdict"] != KEPT:
+        return f"listing_refused: {row['listing_reason'] or 'no reason given'}"
+    if row["style_code"] is None:
+        return f"unlabelled: {row['match_reason'] or 'no product matches the title'}"
     return None
 
 
@@ -151,5 +167,5 @@ def _repeat_reason(sha256: str, here: _Place, first: _Place, known: bool) -> str
     if here.style_code != first.style_code:
         return f"label_conflict: {sha256} is {first.style_code} since {where}, here {here.style_code}"
     if known and first.night < here.night:
-        return f"known: since {first.night}"
+        return f"{KNOWN}: since {first.night}"
     return f"duplicate_exact: {sha256} first seen {where}"

@@ -10,7 +10,7 @@ import polars as pl
 from lvbag import schemas
 from lvbag.nights import parse_night
 from lvbag.store import Bucket, Ref, Store, keys
-from lvbag.store.tables import read_table
+from lvbag.store.tables import read_columns
 
 
 def curated_tables(store: Store) -> dict[dt.date, list[Ref]]:
@@ -25,8 +25,9 @@ def curated_tables(store: Store) -> dict[dt.date, list[Ref]]:
 def read_earlier(store: Store, night: dt.date, columns: Sequence[str], where: pl.Expr) -> pl.DataFrame:
     """These columns of the rows that earlier nights wrote and that fulfil a condition, nights in order.
 
-    One table is in memory at a time with all of its columns.
+    Only these columns, and those of the condition, are ever unpacked.
     """
     refs = [ref for earlier, refs in curated_tables(store).items() if earlier < night for ref in refs]
-    frames = [read_table(store, ref, schemas.IMAGES).filter(where).select(columns) for ref in refs]
+    needed = list(dict.fromkeys([*columns, *where.meta.root_names()]))
+    frames = [read_columns(store, ref, schemas.IMAGES, needed).filter(where).select(columns) for ref in refs]
     return pl.concat(frames) if frames else schemas.IMAGES.to_frame().select(columns)

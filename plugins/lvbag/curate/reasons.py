@@ -7,7 +7,10 @@ import polars as pl
 KEPT = "kept"
 REFUSED = "refused"
 
-WITHOUT_LOOKING = ("unlabelled", "listing_refused", "listing_missing", "format_unknown", "quarantined")
+KNOWN = "known"
+"""Bytes that an earlier night has judged: counted, and left out of the tables that later steps and nights read."""
+
+WITHOUT_LOOKING = ("unlabelled", "listing_refused", "listing_missing", "format_unknown", "quarantined", "taken_down")
 """Rules that refuse a picture for what stands around it: a later night may take the same bytes."""
 
 
@@ -33,7 +36,11 @@ def count_kept(table: pl.DataFrame) -> int:
     return table.filter(pl.col("verdict") == KEPT).height
 
 
+def rule_is(*rules: str) -> pl.Expr:
+    """Rows that one of these rules refused."""
+    return pl.col("reason").fill_null("").str.split(":").list.first().is_in(rules)
+
+
 def looked_at() -> pl.Expr:
     """Rows whose picture itself was judged, whatever the outcome."""
-    rule = pl.col("reason").fill_null("").str.split(": ").list.first()
-    return (pl.col("verdict") == KEPT) | ~rule.is_in(WITHOUT_LOOKING)
+    return (pl.col("verdict") == KEPT) | ~rule_is(*WITHOUT_LOOKING)

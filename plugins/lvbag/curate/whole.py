@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from lvbag.curate.clean import clean_part, plan_cleaning
+from lvbag.curate.crops import mark_crops
 from lvbag.curate.exact import mark_exact
 from lvbag.curate.near import mark_near
 from lvbag.curate.report import report_night
@@ -27,5 +28,6 @@ def curate_night(store: Store, settings: Settings, night: dt.date) -> Iterator[S
     yield plan
     for part in plan.parts:
         yield clean_part(store, settings, night, part, plan.detector)
+    yield mark_crops(store, settings, night, plan.parts)
     yield build_snapshot(store, settings, night, plan.parts)
     yield report_night(store, settings, night)

@@ -17,8 +17,12 @@ from lvbag.errors import LvbagError
 from lvbag.schemas import ADDED_LATER
 from lvbag.store.client import CorruptObject, ObjectInfo, Store
 from lvbag.store.keys import Ref
+from lvbag.store.remedies import remedy
 
 _ROW_GROUP = 2_000
+
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars raises for bytes that are no table; a panic is a `BaseException`, which no `except Exception` sees."""
 
 
 class SchemaError(LvbagError):
@@ -47,38 +51,41 @@ def write_pieces(store: Store, ref: Ref, pieces: Iterable[pl.DataFrame], schema:
 
 def read_table(store: Store, ref: Ref, schema: pl.Schema) -> pl.DataFrame:
     """Read a table and check it; raises `CorruptObject` (no Parquet) and `SchemaError` (does not fit)."""
-    frame = _parsed(store, ref, store.get(ref), None)
-    frame = _with_later_columns(frame, schema)
-    check_schema(frame, schema, store.uri(ref))
-    return frame
+    return _checked(store, ref, _parsed(store, ref, store.get_sound(ref), None), schema)
 
 
 def read_columns(store: Store, ref: Ref, schema: pl.Schema, columns: Sequence[str]) -> pl.DataFrame:
     """Some columns of a table, in this order, the others never unpacked; raises as `read_table`."""
-    data = store.get(ref)
+    data = store.get_sound(ref)
     try:
         there = set(pl.read_parquet_schema(io.BytesIO(data)))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _UNREADABLE as error:
         raise CorruptObject(_unreadable(store, ref, error)) from None
     wanted = pl.Schema({name: schema[name] for name in columns})
     frame = _parsed(store, ref, data, [name for name in columns if name in there])
-    frame = _with_later_columns(frame, wanted)
-    check_schema(frame, wanted, store.uri(ref))
-    return frame
+    return _checked(store, ref, frame, wanted)
 
 
 def _parsed(store: Store, ref: Ref, data: bytes, columns: list[str] | None) -> pl.DataFrame:
     try:
         return pl.read_parquet(io.BytesIO(data), columns=columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _UNREADABLE as error:
         raise CorruptObject(_unreadable(store, ref, error)) from None
 
 
-def _unreadable(store: Store, ref: Ref, error: Exception) -> str:
-    return (
-        f"{store.uri(ref)} is not a readable Parquet table: {error}; run the step that writes it again, or restore it "
-        "from a backup"
-    )
+def _unreadable(store: Store, ref: Ref, error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{store.uri(ref)} is not a readable Parquet table ({said[:200]}); {remedy(ref)}"
+
+
+def _checked(store: Store, ref: Ref, frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """A table as it was read, fit for its schema."""
+    frame = _with_later_columns(frame, schema)
+    try:
+        check_schema(frame, schema, store.uri(ref))
+    except SchemaError as error:
+        raise SchemaError(f"{error}; {remedy(ref)}") from None
+    return frame
 
 
 def _with_later_columns(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
