@@ -1,8 +1,13 @@
 """### From raw photos to a dataset
 
 Starts when a crawl announces new listings. Marks exact duplicates, then near-duplicates against every
-earlier night, validates the night (Great Expectations), finds the bag in each photo and cuts it out, and builds an
-immutable snapshot with a split in which near-duplicates never straddle.
+earlier night, validates the night (Great Expectations), finds the bag in each photo and cuts it out, compares the
+cut-outs, and builds an immutable snapshot with a split in which near-duplicates never straddle: `check_snapshot` reads
+it back and fails the run if one does.
+
+**When `raise_alarm` fails** a source's night was quarantined: its tables were set aside whole, the other sources went
+on, the snapshot stands. The night's report says why; if the source was right after all, change the setting that the
+reason names and run the night again.
 
 **What it leaves:** `stages/`, `images/` and `crops/` in the curated bucket, `<snapshot>/` in the datasets bucket, and
 the night's report with its funnel in the reports bucket (`nights/<night>/index.html`). Each photo keeps a row with
@@ -22,6 +27,7 @@ import logging
 from typing import Any
 
 from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from lvbag.nights import parse_night
 from lvbag.orchestrate import context
@@ -50,9 +56,11 @@ log = logging.getLogger(__name__)
 def lvbag_curate() -> None:
     """Exact, near, validate, clean, snapshot, report."""
 
-    nights = catch_up(which_nights())
+    waiting = which_nights()
+    nights = catch_up(waiting)
     snapshots = add_cleaning(validate(mark_near(mark_exact(nights))))
-    snapshots >> report_night(nights)
+    reports = report_night(nights)
+    snapshots >> reports >> raise_alarm(waiting)
 
 
 @task
@@ -100,15 +108,15 @@ def mark_near(nights: list[str]) -> list[str]:
 
 @task
 def validate(nights: list[str]) -> list[str]:
-    """Great Expectations: single bad photos are refused, a night that is bad as a whole is quarantined."""
+    """Great Expectations: single bad photos are refused, a source whose night is bad as a whole is quarantined."""
     from lvbag import curate
 
     store, settings = context.open_store()
     for night in nights:
         result = curate.validate_night(store, settings, parse_night(night))
         log.info("validate %s", result)
-        if result.quarantined:
-            log.warning("night %s is quarantined; why stands in %s", night, result.data_docs)
+        for source, why in result.quarantined.items():
+            log.warning("source %s of night %s is quarantined: %s; see %s", source, night, why, result.data_docs)
     return nights
 
 
@@ -123,6 +131,22 @@ def report_night(nights: list[str] | None) -> list[dict[str, Any]]:
     for report in reports:
         log.info("report %s: %s", report.uri, report.funnel)
     return context.plain(reports)
+
+
+# what was set aside keeps nothing else from going on; the run ends as failed all the same, so that somebody looks
+@task(trigger_rule="all_done")
+def raise_alarm(nights: list[str] | None) -> None:
+    """Fail when a source was quarantined."""
+    from lvbag import curate
+
+    store, _ = context.open_store()
+    found = [
+        f"night {night}: source {source} was set aside: {why}"
+        for night in nights or []
+        for source, why in curate.quarantined_sources(store, parse_night(night)).items()
+    ]
+    if found:
+        raise AirflowFailException("; ".join(found) + ". The night's report and data docs show what was seen")
 
 
 lvbag_curate()

@@ -4,32 +4,38 @@
 
 | action | does |
 |---|---|
-| `verify` | reads every file of both champions back and compares its digest; fails when one differs |
+| `verify` | reads a sample of what is stored, or everything, and compares digests; fails with what is wrong |
 | `rollback` | makes an old version the champion again, and records who, when and why |
 | `re_clean` | cleans a night again with today's detector champion and builds its snapshot; a new one starts training |
+| `take_down` | removes a listing, a seller, an address or an image wherever its pictures stand, and keeps a tombstone |
+| `collect_garbage` | removes what no night, snapshot or model refers to any more |
 
 Nothing runs here by itself.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from typing import Any
 
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from lvbag.orchestrate import context
+from lvbag.orchestrate import caring, context
 from lvbag.orchestrate.assets import DETECTOR, LISTINGS, MODEL
 from lvbag.orchestrate.cleaning import add_cleaning, as_text
-from lvbag.orchestrate.defaults import DEFAULT_ARGS, TAG
+from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CARE, TAG
 
 log = logging.getLogger(__name__)
+
+ACTIONS = ["verify", "rollback", "re_clean", "take_down", "collect_garbage"]
+AREAS = ["raw", "crops", "tables", "snapshots", "models"]
 
 
 @dag(
     dag_id="lvbag_operate",
-    description="Verify the champions, roll one back, clean a night again.",
+    description="Verify what is stored, roll a model back, clean a night again, take down, collect garbage.",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
@@ -38,12 +44,40 @@ log = logging.getLogger(__name__)
     tags=[TAG, "by hand"],
     params={
         "dry_run": Param(True, type="boolean", description="Only say what would be done."),
-        "action": Param("verify", enum=["verify", "rollback", "re_clean"], description="What to do."),
+        "action": Param("verify", enum=ACTIONS, description="What to do."),
+        "what": Param(
+            AREAS, type="array", items={"type": "string", "enum": AREAS}, description="verify: what to read."
+        ),
+        "sample": Param(
+            200, type=["null", "integer"], minimum=1, description="verify: objects of each kind; empty: everything."
+        ),
         "kind": Param("classifier", enum=["classifier", "detector"], description="rollback: which model."),
         "version": Param(None, type=["null", "integer"], minimum=1, description="rollback: the version to bring back."),
-        "why": Param("", type="string", maxLength=500, description="rollback: the reason, kept in the history."),
+        "why": Param("", type="string", maxLength=500, description="rollback, take_down: the reason, which is kept."),
         "night": Param(
             None, type=["null", "string"], format="date", description="re_clean: YYYY-MM-DD; empty: the newest night."
+        ),
+        "target_kind": Param(
+            "listing", enum=["listing", "seller", "url", "image"], description="take_down: what `target` names."
+        ),
+        "target": Param(
+            "",
+            type="string",
+            maxLength=2000,
+            description="take_down: SOURCE/ID, SOURCE/NAME, an address, or a sha256. "
+            "The run keeps what you write; `lvbag takedown` does not.",
+        ),
+        "only_this": Param(
+            False, type="boolean", description="take_down: leave photos that other listings show as well."
+        ),
+        "even_if_unknown": Param(
+            False, type="boolean", description="take_down: also what no night has met, so that none ever will."
+        ),
+        "older_than_days": Param(
+            30, type="integer", minimum=1, description="collect_garbage: what was written since is left alone."
+        ),
+        "keep_snapshots": Param(
+            7, type="integer", minimum=1, description="collect_garbage: the newest that stay, whoever needs them."
         ),
     },
 )
@@ -53,7 +87,7 @@ def lvbag_operate() -> None:
     chosen = choose()
     back = rollback()
     again = re_clean()
-    chosen >> [verify(), back, again]
+    chosen >> [verify(), back, again, take_down(), collect_garbage()]
     announce_model(back)
     announce_detector(back)
     add_cleaning(again)
@@ -65,19 +99,11 @@ def choose() -> str:
     return str(context.current().params["action"])
 
 
-@task
-def verify() -> list[dict[str, Any]]:
-    """Read every file of both champions and compare digests."""
-    from lvbag.orchestrate.verify import verify_champions
-
+@task(execution_timeout=LONG_CARE)
+def verify() -> dict[str, int]:
+    """Read back a sample of what is stored, or everything, and compare digests."""
     store, _ = context.open_store()
-    findings = verify_champions(store)
-    for finding in findings:
-        log.info("%s %04d: %d files, %d problems", finding.kind, finding.version, finding.files, len(finding.problems))
-    problems = [problem for finding in findings for problem in finding.problems]
-    if problems:
-        raise AirflowFailException("\n".join(problems))
-    return context.plain(findings)
+    return caring.verify(store, context.current().params)
 
 
 @task(retries=0)  # what a person asked for and the registry refuses is refused the second time, too
@@ -127,6 +153,20 @@ def re_clean() -> list[str]:
         plans = [curate.plan_cleaning(store, settings, night) for night in nights]
         raise AirflowSkipException(f"dry run: these would be cleaned: {plans}")
     return as_text(nights)
+
+
+@task(execution_timeout=LONG_CARE)
+def take_down() -> dict[str, Any]:
+    """Remove what was named and keep a tombstone; tried again, it goes on where it stopped."""
+    store, settings = context.open_store()
+    return caring.take_down(store, settings, context.current())
+
+
+@task(execution_timeout=LONG_CARE)
+def collect_garbage() -> dict[str, int]:
+    """Remove what nothing refers to any more."""
+    store, settings = context.open_store()
+    return caring.collect_garbage(store, settings, context.current().params, dt.datetime.now(dt.UTC))
 
 
 lvbag_operate()

@@ -16,6 +16,7 @@ GROUND = {
     "nights",
     "setting_types",
     "source_settings",
+    "validation_settings",
     "settings",
     "catalog",
     "schemas",

@@ -5,7 +5,7 @@ The package is laid out in floors; a floor imports only the floors below it (see
 - ground: `settings`, `catalog`, `schemas`, `nights`, `store`, `images`
 - first: `registry`, `labels`, `infer`
 - second: `crawl`, `curate`, `learn` (which never import one another)
-- top: `services`, `demo`, `web`, `cli`
+- top: `services`, `orchestrate`, `care`, `demo`, `web`, `commands`, `cli`
 """
 
 __version__ = "0.1.0"

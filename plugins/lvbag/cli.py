@@ -12,13 +12,15 @@ import sys
 import typer
 
 from lvbag import __version__
+from lvbag.commands.care import gc, takedown, verify
 from lvbag.commands.catalog import catalog_app
 from lvbag.commands.classify import classify
 from lvbag.commands.crawl import crawl_app
 from lvbag.commands.curate import curate_app, night
-from lvbag.commands.dataset import dataset_app
+from lvbag.commands.dataset import dataset_app, diff
 from lvbag.commands.demo import demo_app
 from lvbag.commands.doctor import doctor
+from lvbag.commands.images import images_app
 from lvbag.commands.learn import labels_app, train, train_detector
 from lvbag.commands.registry import registry_app
 from lvbag.commands.services import down, status, up
@@ -38,14 +40,19 @@ app.command()(doctor)
 app.command()(settings)
 app.command()(classify)
 app.command()(night)
+app.command()(diff)
 app.command()(train)
 app.command("train-detector")(train_detector)
+app.command()(takedown)
+app.command()(verify)
+app.command()(gc)
 app.add_typer(registry_app, name="registry")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(labels_app, name="labels")
 app.add_typer(crawl_app, name="crawl")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(curate_app, name="curate")
+app.add_typer(images_app, name="images")
 app.add_typer(demo_app, name="demo")
 
 

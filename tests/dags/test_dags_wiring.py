@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import MagicMock, create_autospec
 
+import polars as pl
 import pytest
 
+import lvbag.care
 import lvbag.crawl
 import lvbag.curate
 import lvbag.learn
 import lvbag.registry
+from lvbag import schemas
+from lvbag.care.checks import Finding
+from lvbag.care.garbage import GarbagePlan, Limits
+from lvbag.care.verify import Verified
 from lvbag.crawl.results import NightPlan, NightResult, ShardResult
+from lvbag.curate.errors import CurateError
 from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
 from lvbag.learn.results import EvaluationResult, Readiness, TrainingResult
 from lvbag.orchestrate import context
 from lvbag.registry.records import Decision
 from lvbag.settings import Settings
-from lvbag.store import ModelKind, Store
+from lvbag.store import Bucket, ModelKind, Ref, Store, keys
+from lvbag.store.tables import write_table
+from lvbag.tombstones import read_tombstones
 
 NIGHT = dt.date(2026, 11, 22)
+NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 CONF = {"night": NIGHT.isoformat()}
 Fake = Callable[..., MagicMock]
 
@@ -163,10 +174,13 @@ def curate_fakes(fake: Fake, changed: bool = True, parts: tuple[int, ...] = (0, 
         "mark_exact": fake(lvbag.curate, "mark_exact", stage),
         "mark_near": fake(lvbag.curate, "mark_near", stage),
         "validate_night": fake(
-            lvbag.curate, "validate_night", ValidationResult(NIGHT, "s3://v", 2, 2, {}, False, "s3://d")
+            lvbag.curate, "validate_night", ValidationResult(NIGHT, "s3://v", 2, 2, {}, {}, "s3://d")
         ),
         "plan_cleaning": fake(lvbag.curate, "plan_cleaning", CleaningPlan(NIGHT, "0001", parts)),
         "clean_part": fake(lvbag.curate, "clean_part", stage),
+        "mark_crops": fake(lvbag.curate, "mark_crops", stage),
+        "check_snapshot": fake(lvbag.curate, "check_snapshot"),
+        "quarantined": fake(lvbag.curate, "quarantined_sources", {}),
         "build_snapshot": fake(lvbag.curate, "build_snapshot", SnapshotResult("snap", changed, NIGHT, 2, 20, 14, 2, 4)),
         "report_night": fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"kept": 2})),
     }
@@ -182,7 +196,9 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
         (NIGHT, 0, "0001"),
         (NIGHT, 1, "0001"),
     ]
+    assert fakes["mark_crops"].call_args.args[2:] == (NIGHT, (0, 1))
     assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    assert fakes["check_snapshot"].call_args.args[2:] == ("snap",)
     fakes["report_night"].assert_called_once()
     assert events(run) == [
         {
@@ -191,6 +207,27 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
             "counts": {"products": 2, "images": 20, "train": 14, "val": 2, "test": 4},
         }
     ]
+
+
+def test_a_snapshot_that_leaks_is_announced_to_nobody(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+    fakes["check_snapshot"].side_effect = CurateError("cluster 1 straddles splits")
+
+    state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["check_snapshot"], tasks["announce"]) == ("failed", "failed", "upstream_failed")
+    assert tasks["report_night"] == "success"
+    assert events(run) == []
+
+
+def test_a_quarantined_source_marks_the_run_and_stops_nothing_else(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+    fakes["quarantined"].return_value = {"shop": "price_share: 0.97"}
+
+    state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["raise_alarm"], tasks["announce"]) == ("failed", "failed", "success")
+    assert [event["snapshot"] for event in events(run)] == ["snap"]
 
 
 def test_of_several_nights_that_wait_all_but_the_last_are_curated_whole_and_in_order(dagbag: Any, fake: Fake) -> None:
@@ -207,6 +244,7 @@ def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dag
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 
     assert (state, tasks["clean_part"], tasks["announce"]) == ("success", "skipped", "skipped")
+    fakes["check_snapshot"].assert_not_called()
     assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, ())
     fakes["report_night"].assert_called_once()
     assert events(run) == []
@@ -336,7 +374,68 @@ def test_re_clean_ends_in_a_snapshot(dagbag: Any, fake: Fake) -> None:
     assert [event["snapshot"] for event in events(run)] == ["snap"]
 
 
-def test_verify_of_an_empty_registry_finds_nothing_wrong(dagbag: Any, fake: Fake) -> None:
+def test_verify_of_an_empty_store_finds_nothing_wrong(dagbag: Any, fake: Fake) -> None:
     state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "verify"})
 
     assert (state, tasks["verify"]) == ("success", "success")
+    assert {tasks[name] for name in ("rollback", "re_clean", "take_down", "collect_garbage")} == {"skipped"}
+
+
+def test_verify_reads_what_the_form_names_and_fails_with_what_it_finds(dagbag: Any, fake: Fake) -> None:
+    found = (Finding("raw_corrupt", "s3://raw/x", "other bytes", "restore it"),)
+    verify = fake(lvbag.care, "verify_store", Verified({"raw": 3}, found))
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "verify", "what": ["raw"], "sample": None})
+
+    assert (state, tasks["verify"]) == ("failed", "failed")
+    assert (verify.call_args.args[1], verify.call_args.kwargs["sample"]) == (("raw",), None)
+
+
+def operate_on_a_listing(store: Store) -> Ref:
+    """A listing with one picture, as the crawl leaves it."""
+    sha256 = hashlib.sha256(b"a photo").hexdigest()
+    row = {"night": NIGHT, "source": "shop", "shard": "s", "listing_id": "1", "verdict": "kept", "fetched_at": NOW}
+    listings = pl.DataFrame([{**row, "url": "https://shop.test/1"}], schema=schemas.LISTINGS)
+    picture = {"image_url": "https://shop.test/1.jpg", "sha256": sha256, "format": "jpg", "position": 0}
+    fetches = pl.DataFrame([{**row, **picture}], schema=schemas.FETCHES)
+    write_table(store, keys.listings(NIGHT, "shop", "s"), listings, schemas.LISTINGS)
+    write_table(store, keys.fetches(NIGHT, "shop", "s"), fetches, schemas.FETCHES)
+    ref = keys.raw_image(sha256, "jpg")
+    store.put(ref, b"a photo")
+    return ref
+
+
+def test_a_takedown_is_dry_unless_told_otherwise(dagbag: Any, fake: Fake, store: Store) -> None:
+    ref = operate_on_a_listing(store)
+    conf = {"action": "take_down", "target_kind": "listing", "target": "shop/1", "why": "asked"}
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_operate", conf)
+    assert (tasks["take_down"], store.exists(ref)) == ("skipped", True)
+    assert read_tombstones(store).listings == frozenset()
+
+    state, tasks, run = run_dag(dagbag, "lvbag_operate", {**conf, "dry_run": False})
+    assert (state, tasks["take_down"], store.exists(ref)) == ("success", "success", False)
+    assert read_tombstones(store).listings == {("shop", "1")}
+    note = next(store.get_json(item.ref) for item in store.list_objects(Bucket.RAW, "tombstones/"))
+    assert (note["why"], note["by"]) == ("asked", f"airflow:{run.run_id}")
+
+
+@pytest.mark.parametrize("conf", [{"target": "shop/none"}, {"target": ""}, {"target": "shop"}])
+def test_a_takedown_of_what_nobody_knows_fails(dagbag: Any, fake: Fake, conf: dict[str, str]) -> None:
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "take_down", "dry_run": False, "why": "x", **conf})
+
+    assert (state, tasks["take_down"]) == ("failed", "failed")
+
+
+def test_garbage_is_only_shown_unless_told_otherwise(dagbag: Any, fake: Fake) -> None:
+    planned = fake(lvbag.care, "plan_collection", GarbagePlan(Limits(30, 2), NOW, (), {"snap": "newest"}))
+    collect = fake(lvbag.care, "collect", {"crop": 1})
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "collect_garbage", "keep_snapshots": 2})
+    assert tasks["collect_garbage"] == "skipped"
+    collect.assert_not_called()
+    assert planned.call_args.args[2] == Limits(30, 2)
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "collect_garbage", "dry_run": False})
+    assert (state, tasks["collect_garbage"]) == ("success", "success")
+    collect.assert_called_once()

@@ -97,9 +97,11 @@ def merge_seen(earlier: pl.DataFrame, listings: pl.DataFrame, fetches: pl.DataFr
         shard="shard",
         changed="changed",
     )
-    # a picture whose content was refused is remembered as well: it need not be downloaded to be refused again
+    # a picture whose content was refused is remembered as well: it need not be downloaded to be refused again; one
+    # whose bytes were taken down is not even asked for
     validated = pl.col("etag").is_not_null() | pl.col("last_modified").is_not_null()
-    judged = (pl.col("verdict") == REFUSED) & pl.col("http_status").is_in([200, 304]) & validated
+    recognisable = validated | pl.col("sha256").is_not_null()
+    judged = (pl.col("verdict") == REFUSED) & pl.col("http_status").is_in([200, 304]) & recognisable
     pictures = fetches.filter(pl.col("verdict").is_in([KEPT, UNCHANGED]) | judged).select(
         kind=pl.lit("image"),
         url="image_url",

@@ -26,6 +26,7 @@ from lvbag.crawl.rows import (
 )
 from lvbag.crawl.run import ShardRun, now
 from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Page, PageNotUnderstood, understood
+from lvbag.crawl.taken_down import refused_listing, why_listing
 from lvbag.crawl.titles import Match, match_title
 
 
@@ -68,17 +69,29 @@ class Listings:
 
     def _row(self, url: str, query: str, whole: Listing | None) -> ListingRow:
         noted, _ = self.run.journal.meet(LISTING, url)
+        if reason := self._struck(url, whole):
+            return self._refused(url, query, reason)
         if noted is not None:
             row = listing_of(noted)
         elif whole is not None and not self.run.source.details:
             row = self._from_listing(whole, url, query, NO_VALIDATORS)
         else:
             row = self._ask(url, query, whole)
+        if reason := why_listing(self.run.tombstones, url, row.source, row.listing_id, row.seller):
+            row = refused_listing(row, reason)
         self.run.tally.items += 1
         self.run.tally.items_not_understood += rule_of(row.reason or "") == NOT_UNDERSTOOD
         if noted is None and not is_our_own(row.reason):
             self.run.journal.note(LISTING, url, to_json(row), self.run.requests)
         return row
+
+    def _struck(self, url: str, whole: Listing | None) -> str | None:
+        """Why a result may not be asked for, by all that is known of it before: results, and an earlier night."""
+        source, known = self.run.planned.source, self.run.memory.page(url)
+        told = (self._listing_id(whole, url), whole.seller) if whole is not None else (None, None)
+        before = (known.row.listing_id, known.row.seller) if known is not None else (None, None)
+        struck = self.run.tombstones
+        return why_listing(struck, url, source, *told) or why_listing(struck, url, source, *before)
 
     def _ask(self, url: str, query: str, whole: Listing | None) -> ListingRow:
         run = self.run

@@ -78,6 +78,11 @@ class Memory:
             return None
         return KnownImage(validators, seen["sha256"], seen["format"])
 
+    def digest(self, url: str) -> str | None:
+        """The sha256 of the bytes that were last read at a picture's address, whether they are still there or not."""
+        seen = self._find("image", url)
+        return None if seen is None else seen["sha256"]
+
     def _find(self, kind: str, url: str) -> dict[str, Any] | None:
         table = self._tables.get(kind)
         if table is None:

@@ -22,6 +22,7 @@ from lvbag.crawl.rows import (
     to_json,
 )
 from lvbag.crawl.run import FETCH_ROW, ShardRun, now
+from lvbag.crawl.taken_down import why_picture
 from lvbag.images import ImageRefused, check_header
 from lvbag.store import keys
 
@@ -45,6 +46,9 @@ class Pictures:
 
     def _row(self, listing: ListingRow, url: str, position: int) -> FetchRow:
         noted, met = self.run.journal.meet(PICTURE, url)
+        read = self.run.memory.digest(url) if noted is None else noted["sha256"]
+        if reason := why_picture(self.run.tombstones, url, read):
+            return replace(self._empty(listing, url, position), reason=reason)
         if noted is None:
             row, upload = self._fetch(listing, url, position)
             if not is_our_own(row.reason):
@@ -56,12 +60,12 @@ class Pictures:
         verdict = REFUSED if here.verdict == REFUSED else DUPLICATE
         return replace(here, verdict=verdict, http_status=None, bytes=None)
 
-    def _fetch(self, listing: ListingRow, url: str, position: int) -> tuple[FetchRow, Upload | None]:
-        run = self.run
-        empty = FetchRow(
-            night=run.night,
-            source=run.planned.source,
-            shard=run.planned.name,
+    def _empty(self, listing: ListingRow, url: str, position: int) -> FetchRow:
+        """The row of a picture that was not fetched."""
+        return FetchRow(
+            night=self.run.night,
+            source=self.run.planned.source,
+            shard=self.run.planned.name,
             listing_id=listing.listing_id,
             image_url=url,
             position=position,
@@ -75,6 +79,10 @@ class Pictures:
             last_modified=None,
             fetched_at=now(),
         )
+
+    def _fetch(self, listing: ListingRow, url: str, position: int) -> tuple[FetchRow, Upload | None]:
+        run = self.run
+        empty = self._empty(listing, url, position)
         known = run.memory.image(url)
         try:
             answer = run.ask(url, run.settings.crawl.max_image_bytes, known.validators if known else NO_VALIDATORS)
@@ -101,6 +109,8 @@ class Pictures:
         header = check_header(answer.body, self.run.settings.images)
         sha256 = hashlib.sha256(answer.body).hexdigest()
         judged = replace(answered, sha256=sha256, format=header.format)
+        if reason := why_picture(self.run.tombstones, answered.image_url, sha256):
+            return replace(judged, reason=reason), None
         if known is not None and known.sha256 == sha256:
             return replace(judged, verdict=UNCHANGED), None
         upload = Upload(keys.raw_image(sha256, header.format), answer.body, _TYPES[header.format], sha256)

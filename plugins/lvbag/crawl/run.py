@@ -25,6 +25,7 @@ from lvbag.crawl.sources import Source
 from lvbag.crawl.understanding import Tally
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
+from lvbag.tombstones import Tombstones
 
 _ZSTD_LEVEL = 10
 
@@ -55,6 +56,7 @@ class ShardRun:
     leases: Leases
     memory: Memory
     journal: Journal
+    tombstones: Tombstones = field(default_factory=Tombstones)  # read once, when the shard begins
     watermarks: dict[str, dt.datetime] = field(default_factory=dict)
     on_progress: Callable[[Progress], None] | None = None
     tally: Tally = field(default_factory=Tally)

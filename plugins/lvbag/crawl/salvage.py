@@ -16,8 +16,10 @@ from lvbag.crawl.fetching.leases import read_hosts, source_lease
 from lvbag.crawl.journal import LISTING, PICTURE, open_journal
 from lvbag.crawl.plan import PlannedShard
 from lvbag.crawl.rows import frame_of
+from lvbag.crawl.taken_down import strike_listings, strike_pictures
 from lvbag.store import Store, keys
 from lvbag.store.tables import write_table
+from lvbag.tombstones import read_tombstones
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,10 @@ def salvage(store: Store, night: dt.date, planned: PlannedShard) -> tuple[pl.Dat
     for record in read_hosts(store, night):
         if record.name == source_lease(planned.source) and record.until is not None and record.until > now:
             return None
+    struck = read_tombstones(store)
     with open_journal(store, night, planned.source, planned.name) as journal:
-        listings = frame_of(journal.unmet(LISTING), schemas.LISTINGS)
-        fetches = frame_of(journal.unmet(PICTURE), schemas.FETCHES)
+        listings = frame_of(strike_listings(struck, journal.unmet(LISTING)), schemas.LISTINGS)
+        fetches = frame_of(strike_pictures(struck, journal.unmet(PICTURE)), schemas.FETCHES)
     if listings.is_empty() and fetches.is_empty():
         return None
     name = partial_name(planned.name)

@@ -36,10 +36,12 @@ from lvbag.crawl.salvage import partial_name
 from lvbag.crawl.searching import Search
 from lvbag.crawl.sources import open_source
 from lvbag.crawl.summary import ShardSummary, read_summary, read_watermarks
+from lvbag.crawl.taken_down import strike_listings, strike_pictures
 from lvbag.settings import Settings
 from lvbag.source_settings import AnySource, FolderSettings
 from lvbag.store import Bucket, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_pieces, write_table
+from lvbag.tombstones import read_tombstones
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +184,7 @@ def _opened(  # noqa: PLR0917 - everything that a run is made of
             memory=open_memory(store, planned.source, night),
             leases=leases,
             journal=journal,
+            tombstones=read_tombstones(store),
             watermarks=read_watermarks(store, planned.source, night),
         )
 
@@ -218,11 +221,13 @@ def _commit(run: ShardRun) -> tuple[ShardResult, ShardSummary]:
     """Write the tables and the summary; the fetch table last."""
     run.journal.settle()
     source, shard = run.planned.source, run.planned.name
-    listings = frame_of(chain(run.journal.rows(LISTING_ROW), run.journal.unmet(LISTING)), schemas.LISTINGS)
+    unmet = strike_listings(run.tombstones, run.journal.unmet(LISTING))
+    listings = frame_of(chain(run.journal.rows(LISTING_ROW), unmet), schemas.LISTINGS)
     verdicts: Counter[str] = Counter()
 
     def fetches() -> Iterator[pl.DataFrame]:
-        for piece in pieces_of(chain(run.journal.rows(FETCH_ROW), run.journal.unmet(PICTURE)), schemas.FETCHES):
+        unmet = strike_pictures(run.tombstones, run.journal.unmet(PICTURE))
+        for piece in pieces_of(chain(run.journal.rows(FETCH_ROW), unmet), schemas.FETCHES):
             verdicts.update(piece["verdict"].to_list())
             yield piece
 

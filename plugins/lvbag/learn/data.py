@@ -1,7 +1,8 @@
 """A snapshot in memory: every crop as the square that the classifier sees, with its row of the manifest.
 
 The crops come from the snapshot's tars, one after the other; each is checked against the digest in the manifest. At
-224 pixels 130,000 crops take 20 GB: no decoding and no waiting for the store during training.
+224 pixels 130,000 crops take 20 GB: no decoding and no waiting for the store during training. What was taken down since
+the snapshot was built is neither expected nor used, also while it is being taken out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import logging
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +27,7 @@ from lvbag.learn.errors import LearnError
 from lvbag.settings import ImageSettings
 from lvbag.store import CorruptObject, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table
+from lvbag.tombstones import read_holes
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,10 @@ DECODED_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is trained on or measured: `rows` fits `schemas.MANIFEST`, `images` is uint8 (rows, side, side, 3)."""
+    """What is trained on or measured: `rows` fits `schemas.MANIFEST`, `images` is uint8 (rows, side, side, 3).
+
+    A product of which everything was taken down keeps its label and has no row.
+    """
 
     name: str
     products: tuple[str, ...]  # style codes in the order of the labels
@@ -61,7 +66,7 @@ def read_snapshot(
     except ObjectMissing:
         raise LearnError(f"there is no snapshot {snapshot!r} ({store.uri(ref)}); curate a night first") from None
     products = _products(manifest, store.uri(ref))
-    rows = manifest.filter(pl.col("split").is_in(list(splits)))
+    rows = _without(manifest.filter(pl.col("split").is_in(list(splits))), read_holes(store, snapshot))
     if rows.is_empty():
         raise LearnError(f"snapshot {snapshot} has no image in {', '.join(splits)}; curate.test_share divides them")
     position = {sha256: index for index, sha256 in enumerate(rows["sha256"])}
@@ -74,10 +79,19 @@ def read_snapshot(
         for sha256, pixels in _decoded(store, shard, digests, side_px, limits):
             images[position[sha256]] = pixels
             done.add(sha256)
-    if len(done) != len(rows):
+    left = rows if len(done) == len(rows) else _without(rows, read_holes(store, snapshot))  # taken down meanwhile?
+    if not done >= set(left["sha256"]):
         raise CorruptObject(f"snapshot {snapshot}: the shards hold {len(done)} of {len(rows)} crops of the manifest")
+    if len(left) < len(rows):
+        images = images[[position[sha256] for sha256 in left["sha256"]]]
+        rows = left
     log.info("train.read snapshot=%s images=%d side=%d MB=%d", snapshot, len(rows), side_px, images.nbytes // 2**20)
     return Snapshot(snapshot, products, rows, images)
+
+
+def _without(rows: pl.DataFrame, holes: Collection[str]) -> pl.DataFrame:
+    """The rows whose images still stand."""
+    return rows.filter(~pl.col("sha256").is_in(pl.Series(list(holes), dtype=pl.String).implode())) if holes else rows
 
 
 def _products(manifest: pl.DataFrame, uri: str) -> tuple[str, ...]:

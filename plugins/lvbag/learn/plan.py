@@ -44,6 +44,7 @@ def judge_new(snapshot: str, champion_snapshot: str | None, new: int, least: int
 def _train_images(store: Store, snapshot: str, missing_ok: bool = False) -> set[str]:
     from lvbag import schemas
     from lvbag.store.tables import read_table
+    from lvbag.tombstones import read_holes
 
     try:
         manifest: pl.DataFrame = read_table(store, keys.snapshot(snapshot, "manifest.parquet"), schemas.MANIFEST)
@@ -51,4 +52,4 @@ def _train_images(store: Store, snapshot: str, missing_ok: bool = False) -> set[
         if missing_ok:
             return set()  # collected as garbage since: then everything is new
         raise
-    return set(manifest.filter(manifest["split"] == "train")["sha256"])
+    return set(manifest.filter(manifest["split"] == "train")["sha256"]) - read_holes(store, snapshot)

@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def add_cleaning(nights: XComArg) -> XComArg:
-    """`plan_cleaning → clean_part × N → build_snapshot → announce`; returns the snapshots' results."""
+    """`plan_cleaning → clean_part × N → mark_crops → build_snapshot → check_snapshot → announce`.
+
+    Returns the snapshots' results once they are checked.
+    """
 
     @task
     def plan_cleaning(nights: list[str]) -> list[dict[str, Any]]:
@@ -46,7 +49,17 @@ def add_cleaning(nights: XComArg) -> XComArg:
         )
 
     # a night without a photo to clean has no parts (they are skipped then), and still a snapshot
-    @task(trigger_rule="none_failed_min_one_success")
+    @task(trigger_rule="none_failed_min_one_success", execution_timeout=LONG_CLEANING)
+    def mark_crops(nights: list[str], parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The same photo framed otherwise: crops are compared with one another and with those of every night."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        for night in nights:
+            log.info("crops %s", curate.mark_crops(store, settings, parse_night(night), _numbers(parts, night)))
+        return parts
+
+    @task
     def build_snapshot(nights: list[str], parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Split products into train, val and test without near-duplicates across, and write the snapshot."""
         from lvbag import curate
@@ -54,8 +67,7 @@ def add_cleaning(nights: XComArg) -> XComArg:
         store, settings = context.open_store()
         results = []
         for night in nights:
-            numbers = tuple(int(job["part"]) for job in parts if job["night"] == night)
-            result = curate.build_snapshot(store, settings, parse_night(night), numbers)
+            result = curate.build_snapshot(store, settings, parse_night(night), _numbers(parts, night))
             log.info(
                 "snapshot %s after %s: %d products, %d images (%d train, %d val, %d test)%s",
                 result.snapshot,
@@ -70,6 +82,16 @@ def add_cleaning(nights: XComArg) -> XComArg:
             results.append(context.plain(result))
         return results
 
+    @task
+    def check_snapshot(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Read each new snapshot back and look for pictures that straddle splits; nobody trains on one that leaks."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        for name in dict.fromkeys(result["snapshot"] for result in snapshots if result["changed"]):
+            log.info("check %s", curate.check_snapshot(store, settings, name))
+        return snapshots
+
     @task(outlets=[DATASET])
     def announce(snapshots: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
         """Send the event of the newest snapshot; skipped when no night changed anything."""
@@ -83,10 +105,16 @@ def add_cleaning(nights: XComArg) -> XComArg:
 
     parts = plan_cleaning(nights)
     cleaned = clean_part.expand(job=parts)
-    snapshots = build_snapshot(nights, parts)
-    cleaned >> snapshots
+    compared = mark_crops(nights, parts)
+    cleaned >> compared
+    snapshots = check_snapshot(build_snapshot(nights, compared))
     announce(snapshots)
     return snapshots
+
+
+def _numbers(parts: list[dict[str, Any]], night: str) -> tuple[int, ...]:
+    """The parts of one night."""
+    return tuple(int(job["part"]) for job in parts if job["night"] == night)
 
 
 def as_text(nights: list[dt.date]) -> list[str]:

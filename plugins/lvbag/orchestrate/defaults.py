@@ -45,5 +45,8 @@ LONG_CLEANING = dt.timedelta(hours=4)
 LONG_TRAINING = dt.timedelta(hours=13)
 """A training ends itself after `train.timeout_s` (12 h by default); this is the net below."""
 
+LONG_CARE = dt.timedelta(hours=12)
+"""Reading back, or going through, everything that is stored."""
+
 APPROVAL_TIMEOUT = dt.timedelta(days=7)
 """A promotion that nobody approves within a week is refused."""

@@ -11,6 +11,7 @@ user metadata (S3 semantics: https://docs.aws.amazon.com/AmazonS3/latest/usergui
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import errno
 import hashlib
 import io
@@ -19,12 +20,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from xml.etree import ElementTree
 
 import urllib3
 from minio import Minio
@@ -35,11 +37,21 @@ from lvbag.errors import LvbagError
 from lvbag.settings import Settings, StoreSettings
 from lvbag.store import keys
 from lvbag.store.keys import Bucket, Ref
+from lvbag.store.remedies import remedy
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    from urllib3 import BaseHTTPResponse
 
 PART_BYTES = 16 * 1024 * 1024
 """Multipart size: memory stays flat whatever the object's size."""
 
 _RETRIED_STATUS = (500, 502, 503, 504)
+
+_LATER = "run the step again once the store is well (its log says why it failed)"
+
+_T = TypeVar("_T")
 
 
 class StoreError(LvbagError):
@@ -68,11 +80,25 @@ class CorruptObject(StoreError):
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What the store knows of an object: size in bytes and its entity tag (without quotes)."""
+    """What the store knows of an object: size in bytes and its entity tag (without quotes).
+
+    `modified` is when it was last written, by the store's clock; None where the answer did not say.
+    """
 
     ref: Ref
     size: int
     etag: str
+    modified: dt.datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """One version of an object in a versioned bucket; a deletion leaves one of no size, which hides the others."""
+
+    ref: Ref
+    size: int
+    version: str | None
+    newest: bool
 
 
 class Store:
@@ -122,7 +148,7 @@ class Store:
                 stat = self._client.stat_object(self.bucket(ref.bucket), ref.key)
         except ObjectMissing:
             return None
-        return ObjectInfo(ref, stat.size or 0, stat.etag or "")
+        return ObjectInfo(ref, stat.size or 0, stat.etag or "", stat.last_modified)
 
     def exists(self, ref: Ref) -> bool:
         """Whether there is such an object."""
@@ -130,43 +156,38 @@ class Store:
 
     def get(self, ref: Ref) -> bytes:
         """The whole object; raises `ObjectMissing`. For what may not fit into memory there is `download`."""
+        return self._read(ref)[0]
+
+    def get_sound(self, ref: Ref) -> bytes:
+        """The whole object; raises `CorruptObject` where its bytes are not those whose sha256 was stored with them."""
         return self.get_with_etag(ref)[0]
 
     def get_with_etag(self, ref: Ref) -> tuple[bytes, str]:
-        """The object and the entity tag to hand to `compare_and_swap`."""
-        with self._errors(ref):
-            response = self._client.get_object(self.bucket(ref.bucket), ref.key)
-            try:
-                data = response.read()
-                etag = response.headers.get("ETag", "").strip('"')
-            finally:
-                response.close()
-                response.release_conn()
-        return data, etag
+        """The object, checked as by `get_sound`, and the entity tag to hand to `compare_and_swap`."""
+        data, headers = self._read(ref)
+        recorded = headers.get("x-amz-meta-sha256")
+        if recorded is not None and recorded != hashlib.sha256(data).hexdigest():
+            raise CorruptObject(
+                f"{self.uri(ref)} is damaged: its bytes are not those that were written (sha256 {recorded}); "
+                f"{remedy(ref)}"
+            )
+        return data, headers.get("ETag", "").strip('"')
 
     def get_json(self, ref: Ref) -> Any:
         """The object read as JSON; raises `CorruptObject` when it is none."""
         try:
-            return json.loads(self.get(ref))
+            return json.loads(self.get_sound(ref))
         except ValueError as error:
-            raise CorruptObject(f"{self.uri(ref)} is not JSON: {error}") from None
+            raise CorruptObject(f"{self.uri(ref)} is not JSON ({error}); {remedy(ref)}") from None
 
     def download(self, ref: Ref, path: Path, sha256: str | None = None) -> Path:
         """Stream an object into a file; with `sha256` a differing digest raises `CorruptObject` and leaves no file."""
-        digest = hashlib.sha256()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         part = Path(name)
         try:
             with self._errors(ref), os.fdopen(handle, "wb") as file:
-                response = self._client.get_object(self.bucket(ref.bucket), ref.key)
-                try:
-                    for chunk in response.stream(1024 * 1024):
-                        digest.update(chunk)
-                        file.write(chunk)
-                finally:
-                    response.close()
-                    response.release_conn()
+                digest = self._whole(ref, lambda response: _save(response, file))
             if sha256 is not None and digest.hexdigest() != sha256:
                 raise CorruptObject(
                     f"{self.uri(ref)} has sha256 {digest.hexdigest()}, recorded is {sha256}: it was "
@@ -181,7 +202,23 @@ class Store:
         """All objects below a prefix, in the order of their keys."""
         with self._errors(Ref(bucket, prefix)):
             for item in self._client.list_objects(self.bucket(bucket), prefix=prefix, recursive=True):
-                yield ObjectInfo(Ref(bucket, item.object_name or ""), item.size or 0, (item.etag or "").strip('"'))
+                ref = Ref(bucket, item.object_name or "")
+                yield ObjectInfo(ref, item.size or 0, (item.etag or "").strip('"'), item.last_modified)
+
+    def list_folders(self, bucket: Bucket, prefix: str) -> list[str]:
+        """The names right below a prefix that have something below them, also when all of it is deleted versions."""
+        with self._errors(Ref(bucket, prefix)):
+            items = self._client.list_objects(self.bucket(bucket), prefix=prefix, include_version=True)
+            names = {item.object_name or "" for item in items if item.is_dir}
+        return sorted(name.removeprefix(prefix).rstrip("/") for name in names)
+
+    def list_versions(self, bucket: Bucket, prefix: str) -> Iterator[ObjectVersion]:
+        """Everything below a prefix that the store still holds, older and deleted versions as well."""
+        with self._errors(Ref(bucket, prefix)):
+            items = self._client.list_objects(self.bucket(bucket), prefix=prefix, recursive=True, include_version=True)
+            for item in items:
+                newest = str(item.is_latest).lower() == "true"
+                yield ObjectVersion(Ref(bucket, item.object_name or ""), item.size or 0, item.version_id, newest)
 
     # -------------------------------------------------------------- writing
 
@@ -264,6 +301,22 @@ class Store:
         with self._errors(ref):
             self._client.remove_object(self.bucket(ref.bucket), ref.key)
 
+    def purge(self, ref: Ref, keep_newest: bool = False) -> int:
+        """Remove an object for good, every version of it; returns how many there were.
+
+        `keep_newest`: leave what stands there now and remove only what stood there before. The newest goes last, so
+        that a call that is stopped midway brings no older version back to light.
+        """
+        found = [item for item in self.list_versions(ref.bucket, ref.key) if item.ref == ref]
+        gone = [item for item in found if not item.newest] + [item for item in found if item.newest and not keep_newest]
+        for item in gone:
+            self._remove(ref, item.version)
+        return len(gone)
+
+    def _remove(self, ref: Ref, version: str | None) -> None:
+        with self._errors(ref):
+            self._client.remove_object(self.bucket(ref.bucket), ref.key, version_id=version)
+
     # -------------------------------------------------------------- start-up
 
     def ensure_buckets(self) -> list[str]:
@@ -310,6 +363,28 @@ class Store:
 
     # -------------------------------------------------------------- wire
 
+    def _read(self, ref: Ref) -> tuple[bytes, Mapping[str, str]]:
+        with self._errors(ref):
+            return self._whole(ref, lambda response: (response.read(), response.headers))
+
+    def _whole(self, ref: Ref, read: Callable[[BaseHTTPResponse], _T]) -> _T:
+        """Ask for an object and read it to its end; `read` begins anew when the answer broke off midway.
+
+        urllib3 repeats requests, and not the reading of what is streamed.
+        """
+        tries_left = self.settings.retries
+        while True:
+            response = self._client.get_object(self.bucket(ref.bucket), ref.key)
+            try:
+                return read(response)
+            except HTTPError:
+                if not tries_left:
+                    raise
+                tries_left -= 1
+            finally:
+                response.close()
+                response.release_conn()
+
     def _conditional_put(self, ref: Ref, data: bytes, header: dict[str, str], content_type: str) -> str:
         self._check_disk(ref)
         with self._errors(ref):
@@ -325,7 +400,13 @@ class Store:
             raise PreconditionFailed(f"{self.uri(ref)} does not exist any more")
         if response.status >= 500:
             raise StoreUnavailable(
-                f"the store at {self.settings.endpoint} answered {response.status} to a put of {ref}"
+                f"the store at {self.settings.endpoint} answered {response.status} to a put of {self.uri(ref)}; "
+                f"{_LATER}"
+            )
+        if response.status in (401, 403):
+            raise StoreError(
+                f"the store at {self.settings.endpoint} refuses a put of {self.uri(ref)} ({response.status}); check "
+                "LVBAG_STORE__ACCESS_KEY and LVBAG_STORE__SECRET_KEY, and that this machine's clock is right"
             )
         if response.status != 200:
             raise StoreError(
@@ -353,7 +434,12 @@ class Store:
             raise self._translate(error, ref) from error
         except (ServerError, InvalidResponseError) as error:
             raise StoreUnavailable(
-                f"the store at {self.settings.endpoint} failed on {self.uri(ref)}: {error}"
+                f"the store at {self.settings.endpoint} failed on {self.uri(ref)}: {error}; {_LATER}"
+            ) from error
+        except ElementTree.ParseError as error:
+            raise StoreUnavailable(
+                f"the store at {self.settings.endpoint} gave an answer to {self.uri(ref)} that is no XML ({error}); "
+                "run the step again, and if it stays so, check that store.endpoint is an S3 store"
             ) from error
         except HTTPError as error:
             raise StoreUnavailable(
@@ -381,6 +467,11 @@ class Store:
                 f"the store at {self.settings.endpoint} refuses the credentials for {uri} ({error.code}); check "
                 "LVBAG_STORE__ACCESS_KEY and LVBAG_STORE__SECRET_KEY"
             )
+        if error.code == "RequestTimeTooSkewed":
+            return StoreError(
+                f"the store at {self.settings.endpoint} refuses {uri}: its clock and that of this machine are too far "
+                "apart; set both by NTP and run the step again"
+            )
         if error.code in ("XMinioStorageFull", "InsufficientStorage"):
             return StoreUnavailable(f"the store at {self.settings.endpoint} has no space left for {uri}")
         return StoreError(f"the store refused {uri}: {error.code}: {error.message}")
@@ -399,6 +490,17 @@ def json_bytes(value: Any) -> bytes:
 def nonce() -> str:
     """A random text that makes a conditional write recognisable as one's own."""
     return uuid.uuid4().hex
+
+
+def _save(response: BaseHTTPResponse, file: BinaryIO) -> _Hash:
+    """Write an answer's body over whatever the file holds; returns the digest of what was written."""
+    file.seek(0)
+    file.truncate()
+    digest = hashlib.sha256()
+    for chunk in response.stream(1024 * 1024):
+        digest.update(chunk)
+        file.write(chunk)
+    return digest
 
 
 def _has_nonce(data: bytes) -> bool:

@@ -70,6 +70,16 @@ def fetches_prefix(night: dt.date) -> str:
     return f"fetches/{_night(night)}/"
 
 
+def all_listings_prefix() -> str:
+    """The listing tables of all nights, in the raw bucket."""
+    return "listings/"
+
+
+def all_fetches_prefix() -> str:
+    """The fetch tables of all nights, in the raw bucket."""
+    return "fetches/"
+
+
 def seen(night: dt.date, source: str) -> Ref:
     """What the source had shown up to and with this night: URLs with validators and digests (`schemas.SEEN`)."""
     return Ref(Bucket.RAW, f"seen/{_night(night)}/{_name(source)}.parquet")
@@ -85,6 +95,11 @@ def raw_image(sha256: str, extension: str) -> Ref:
     return Ref(Bucket.RAW, f"{raw_images_prefix()}{_digest(sha256)[:2]}/{sha256}.{_name(extension)}")
 
 
+def raw_images_of(sha256: str) -> str:
+    """An image as fetched, whatever format its name tells, in the raw bucket."""
+    return f"{raw_images_prefix()}{_digest(sha256)[:2]}/{sha256}."
+
+
 def raw_images_prefix() -> str:
     """All pictures as fetched, in the raw bucket."""
     return "images/"
@@ -93,6 +108,11 @@ def raw_images_prefix() -> str:
 def page(night: dt.date, source: str, shard: str, sha256: str) -> Ref:
     """A page that no parser understood, compressed with zstandard."""
     return Ref(Bucket.RAW, f"pages/{_night(night)}/{_name(source)}/{_name(shard)}/{_digest(sha256)}.html.zst")
+
+
+def pages_prefix(night: dt.date, source: str, shard: str) -> str:
+    """The pages of a shard that no parser understood, in the raw bucket."""
+    return f"pages/{_night(night)}/{_name(source)}/{_name(shard)}/"
 
 
 def shard_summary(night: dt.date, source: str, shard: str) -> Ref:
@@ -115,6 +135,11 @@ def journal_prefix(night: dt.date, source: str, shard: str) -> str:
     return f"journal/{_night(night)}/{_name(source)}/{_name(shard)}/"
 
 
+def all_journals_prefix() -> str:
+    """The journals of all nights, in the raw bucket."""
+    return "journal/"
+
+
 def lease(night: dt.date, name: str) -> Ref:
     """Who may talk to a host (or crawl a source) now, and how the host fared tonight (JSON); `name` is a digest."""
     return Ref(Bucket.RAW, f"{leases_prefix(night)}{_name(name)}.json")
@@ -125,9 +150,19 @@ def leases_prefix(night: dt.date) -> str:
     return f"hosts/{_night(night)}/"
 
 
+def all_leases_prefix() -> str:
+    """The leases of all nights, in the raw bucket."""
+    return "hosts/"
+
+
 def robots(night: dt.date, name: str) -> Ref:
     """A host's robots.txt as it was read tonight, with the status of the answer (JSON); `name` is a digest."""
     return Ref(Bucket.RAW, f"robots/{_night(night)}/{_name(name)}.json")
+
+
+def all_robots_prefix() -> str:
+    """The robots.txt of all nights, in the raw bucket."""
+    return "robots/"
 
 
 def watermarks(night: dt.date, source: str) -> Ref:
@@ -163,6 +198,11 @@ def tombstones_prefix() -> str:
 # ------------------------------------------------------------------ curated
 
 
+def all_stages_prefix() -> str:
+    """The tables between the steps of all nights, in the curated bucket."""
+    return "stages/"
+
+
 def stage(night: dt.date, name: str) -> Ref:
     """A table between two steps of curation: `exact`, `near` or `validate` (`schemas.STAGES`)."""
     return Ref(Bucket.CURATED, f"stages/{_night(night)}/{_name(name)}.parquet")
@@ -193,6 +233,11 @@ def refreshed(version: str, night: dt.date) -> Ref:
     return Ref(Bucket.CURATED, f"fingerprints/{_name(version)}/{_night(night)}.parquet")
 
 
+def refreshed_prefix() -> str:
+    """All fingerprints that were taken again, in the curated bucket; by version, then by night."""
+    return "fingerprints/"
+
+
 def curated_images(night: dt.date, part: int) -> Ref:
     """One row an image with every verdict and its reason (`schemas.IMAGES`)."""
     return Ref(Bucket.CURATED, f"{curated_images_prefix(night)}part-{part:04d}.parquet")
@@ -213,9 +258,14 @@ def crops_prefix() -> str:
     return "crops/"
 
 
-def quarantine(night: dt.date, name: str) -> Ref:
-    """A batch that failed validation, whole."""
-    return Ref(Bucket.CURATED, f"{quarantine_prefix(night)}{_name(name)}.parquet")
+def quarantine(night: dt.date, source: str, name: str) -> Ref:
+    """A table of a source whose night failed validation, whole: `near`, `listings` or `fetches`."""
+    return Ref(Bucket.CURATED, f"{quarantine_prefix(night)}{_name(source)}/{_name(name)}.parquet")
+
+
+def all_quarantine_prefix() -> str:
+    """All quarantined tables, in the curated bucket."""
+    return "quarantine/"
 
 
 def quarantine_prefix(night: dt.date) -> str:
@@ -256,6 +306,11 @@ def snapshot_holes(snapshot_id: str) -> Ref:
     return Ref(Bucket.DATASETS, f"{_name(snapshot_id)}/taken-down.json")
 
 
+def snapshot_prefix(snapshot_id: str) -> str:
+    """Everything of a snapshot, in the datasets bucket."""
+    return f"{_name(snapshot_id)}/"
+
+
 def snapshot_of_night(night: dt.date) -> Ref:
     """Which snapshot stood after this night (JSON)."""
     return Ref(Bucket.DATASETS, f"nights/{night.isoformat()}.json")
@@ -264,6 +319,11 @@ def snapshot_of_night(night: dt.date) -> Ref:
 def snapshot_of_night_prefix() -> str:
     """All night pointers, in the datasets bucket; the last one by name is the newest."""
     return "nights/"
+
+
+def newest_places() -> Ref:
+    """The snapshot whose `splits.parquet` knows every place ever given (JSON, changed by compare-and-swap)."""
+    return Ref(Bucket.DATASETS, "newest-places.json")
 
 
 # ------------------------------------------------------------------ models
@@ -311,6 +371,11 @@ def evaluation(kind: ModelKind, evaluation_key: str) -> Ref:
     return Ref(Bucket.MODELS, f"{kind}/evaluations/{_name(evaluation_key)}.json")
 
 
+def evaluations_prefix(kind: ModelKind) -> str:
+    """All evaluations of a kind, in the models bucket."""
+    return f"{kind}/evaluations/"
+
+
 def history(kind: ModelKind, name: str) -> Ref:
     """An event of the registry: `<time>-<event>.json`; never changed."""
     return Ref(Bucket.MODELS, f"{history_prefix(kind)}{_name(name)}.json")
@@ -347,6 +412,11 @@ def data_docs_prefix(night: dt.date) -> str:
 def data_doc(night: dt.date, name: str) -> Ref:
     """A page or picture of a night's data docs, such as `index.html` or `static/styles/page.css`."""
     return Ref(Bucket.REPORTS, data_docs_prefix(night) + "/".join(_name(part) for part in name.split("/")))
+
+
+def takedown(name: str) -> Ref:
+    """What was removed for a tombstone, in numbers (JSON); `name` is the tombstone's."""
+    return Ref(Bucket.REPORTS, f"takedowns/{_name(name)}.json")
 
 
 def probe(name: str) -> Ref:

@@ -1,0 +1,50 @@
+"""Looking after what is stored: taking things down, checking that all is as it was written, collecting garbage.
+
+The functions below are what DAGs and the command line call. Each shows first what it would do. They are imported when
+they are first used, so that naming this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lvbag.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lvbag.care.errors import CareError
+    from lvbag.care.garbage import Limits, collect, plan_collection
+    from lvbag.care.takedown import plan_takedown, take_down
+    from lvbag.care.targets import Reason, image_target, listing_target, seller_target, url_target
+    from lvbag.care.verify import verify_store
+
+_HOMES = {
+    "CareError": "errors",
+    "Limits": "garbage",
+    "Reason": "targets",
+    "collect": "garbage",
+    "image_target": "targets",
+    "listing_target": "targets",
+    "plan_collection": "garbage",
+    "plan_takedown": "takedown",
+    "seller_target": "targets",
+    "take_down": "takedown",
+    "url_target": "targets",
+    "verify_store": "verify",
+}
+
+__all__ = [
+    "CareError",
+    "Limits",
+    "Reason",
+    "collect",
+    "image_target",
+    "listing_target",
+    "plan_collection",
+    "plan_takedown",
+    "seller_target",
+    "take_down",
+    "url_target",
+    "verify_store",
+]
+
+__getattr__ = lazy_exports(__name__, _HOMES)

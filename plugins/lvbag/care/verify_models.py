@@ -1,0 +1,82 @@
+"""Checks of models: every file of every version, what the alias points to, and where a version comes from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from lvbag.care.checks import Check, Finding, found
+from lvbag.labels.sets import INDEX_NAME
+from lvbag.registry import RegistryError, champion, fetch_file, load_version
+from lvbag.registry.reading import CONFIG, reserved_numbers
+from lvbag.registry.records import VersionRecord
+from lvbag.store import CorruptObject, ModelKind, Ref, Store, keys
+
+_TRAIN = "restore it from a backup, or train again and let the gate decide"
+
+
+def model_checks(store: Store) -> Iterator[Check]:
+    """The files of every complete version; aliases and lineage are always checked."""
+    for kind in ModelKind:
+        yield Check(store.uri(keys.champion(kind)), partial(_alias, store, kind), always=True)
+        for number in sorted(reserved_numbers(store, kind)):
+            config = keys.version_file(kind, number, CONFIG)
+            if not store.exists(config):
+                continue  # a training that still runs, or was given up
+            try:
+                record = load_version(store, kind, number)
+            except RegistryError as error:
+                yield found(Finding("model_unreadable", store.uri(config), str(error), _TRAIN))
+                continue
+            yield Check(store.uri(config), partial(_lineage, store, record), always=True)
+            for name in sorted(record.files):
+                uri = store.uri(keys.version_file(kind, number, name))
+                yield Check(uri, partial(_file, store, record, name, uri))
+
+
+def _alias(store: Store, kind: ModelKind) -> Iterator[Finding]:
+    uri = store.uri(keys.champion(kind))
+    remedy = f"bring a version back with `lvbag registry rollback VERSION --kind {kind} --why …`"
+    try:
+        alias = champion(store, kind)
+    except RegistryError as error:
+        yield Finding("alias_unreadable", uri, str(error), remedy)
+        return
+    if alias is not None and not store.exists(keys.version_file(kind, alias.version, CONFIG)):
+        yield Finding("alias_dangling", uri, f"version {keys.version_name(alias.version)} does not exist", remedy)
+
+
+def _file(store: Store, record: VersionRecord, name: str, uri: str) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="lvbag-verify-") as folder:
+        try:
+            fetch_file(store, record.kind, record.version, name, Path(folder))
+        except CorruptObject as error:
+            yield Finding("model_corrupt", uri, str(error), _TRAIN)
+
+
+def _lineage(store: Store, record: VersionRecord) -> Iterator[Finding]:
+    """What a version was trained on, and the champion of that time, must stand."""
+    uri = store.uri(keys.version_file(record.kind, record.version, CONFIG))
+    try:
+        data = _data(record)
+    except keys.KeyNameError as error:
+        yield Finding("lineage_broken", uri, f"it names no data: {error}", _TRAIN)
+        return
+    if not store.exists(data):
+        problem = f"it was trained on {record.data}, and {store.uri(data)} does not exist"
+        yield Finding(
+            "lineage_broken", uri, problem, "restore that from a backup; the version itself can still be used"
+        )
+    if record.parent is not None and not store.exists(keys.version_file(record.kind, record.parent, CONFIG)):
+        problem = f"its parent {keys.version_name(record.parent)} does not exist"
+        yield Finding(
+            "lineage_broken", uri, problem, "restore that from a backup; the version itself can still be used"
+        )
+
+
+def _data(record: VersionRecord) -> Ref:
+    if record.kind is ModelKind.CLASSIFIER:
+        return keys.snapshot(record.data, "manifest.parquet")
+    return keys.labels(record.data, INDEX_NAME)
