@@ -1,130 +1,58 @@
-"""Validation with the real Great Expectations and a real store."""
+"""A night's validation with the real Great Expectations and a real store: what is refused, set aside, written."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from pathlib import Path
+import json
+import logging
 from typing import Any
 
-import polars as pl
 import pytest
+from validate_frames import (
+    NIGHT,
+    digests,
+    fetch,
+    listing,
+    picture,
+    put_history,
+    put_night,
+    sha,
+    usual,
+    validated,
+    with_bounds,
+)
 
 from lvbag import schemas
-from lvbag.curate import CurateError, data_docs, validate_night
-from lvbag.curate.expectations import expectations
-from lvbag.settings import CurateSettings, ImageSettings, Settings
+from lvbag.curate import CurateError, validate_night
+from lvbag.curate.statistics import read_statistics
+from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
-from lvbag.store.tables import read_table, write_table
-
-NIGHT = dt.date(2026, 11, 23)
-
-
-def sha(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def picture(number: int, **changes: Any) -> dict[str, Any]:
-    digest = sha(number)
-    return {
-        "night": NIGHT,
-        "source": "shop",
-        "listing_id": f"l{number}",
-        "image_url": f"https://shop.test/{number}.jpg",
-        "position": 0,
-        "sha256": digest,
-        "format": "jpg",
-        "style_code": "M41108",
-        "first_night": NIGHT,
-        "verdict": "kept",
-        "reason": None,
-        "width": 800,
-        "height": 600,
-        "phash64": number,
-        "phash256": bytes(32),
-        "thumb": bytes(192),
-        "fingerprint": "1",
-        "brightness": 0.7,
-        "contrast": 0.25,
-        "blur": 300.0,
-        "entropy": 6.0,
-        "white_share": 0.9,
-        "cluster": digest,
-        "representative": digest,
-        "distance64": 0,
-        "distance256": 0,
-        "distance_colour": 0.0,
-        **changes,
-    }
-
-
-def listing(number: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "night": NIGHT,
-        "source": "shop",
-        "shard": "000",
-        "listing_id": f"l{number}",
-        "url": f"https://shop.test/item/{number}",
-        "query": "M41108",
-        "title": "Louis Vuitton Speedy 30 M41108",
-        "price": 700.0,
-        "currency": "EUR",
-        "seller": None,
-        "image_urls": [f"https://shop.test/{number}.jpg"],
-        "style_code": "M41108",
-        "match_confidence": 1.0,
-        "match_reason": "style code",
-        "etag": None,
-        "last_modified": None,
-        "changed": True,
-        "verdict": "kept",
-        "reason": None,
-        "fetched_at": dt.datetime(2026, 11, 23, 2, tzinfo=dt.UTC),
-        **changes,
-    }
-
-
-def put_night(store: Store, pictures: list[dict[str, Any]], listings: list[dict[str, Any]]) -> None:
-    near = pl.DataFrame(pictures, schema=schemas.STAGE_NEAR)
-    write_table(store, keys.stage(NIGHT, "near"), near, schemas.STAGE_NEAR)
-    shards = sorted({row["shard"] for row in listings})
-    for shard in shards:
-        frame = pl.DataFrame([row for row in listings if row["shard"] == shard], schema=schemas.LISTINGS)
-        write_table(store, keys.listings(NIGHT, "shop", shard), frame, schemas.LISTINGS)
-
-
-def validated(store: Store) -> dict[str, tuple[str, str | None]]:
-    frame = read_table(store, keys.stage(NIGHT, "validate"), schemas.STAGE_VALIDATE)
-    return {digest: (verdict, reason) for digest, verdict, reason in frame["sha256", "verdict", "reason"].iter_rows()}
-
-
-def digests(store: Store, prefix: str = "") -> dict[str, str]:
-    return {
-        str(item.ref): hashlib.sha256(store.get(item.ref)).hexdigest()
-        for bucket in (Bucket.CURATED, Bucket.REPORTS)
-        for item in store.list_objects(bucket, prefix)
-    }
+from lvbag.store.tables import read_table
 
 
 def test_rows_that_fail_are_refused_with_the_value_seen_and_the_rest_is_kept(store: Store, settings: Settings) -> None:
-    pictures = [picture(number) for number in range(16)]
-    pictures[1] |= {"width": 90, "height": 400}
+    pictures = [picture(number) for number in range(18)]
+    pictures[1] |= {"width": 90, "height": 200}
     pictures[2] |= {"width": 2000, "height": 400}
     pictures[3] |= {"contrast": 0.001}
     pictures[4] |= {"entropy": 0.1}
     pictures[5] |= {"style_code": "M99999"}
     pictures[14] |= {"verdict": "refused", "reason": "near_duplicate: 3 bits", "contrast": 0.0}
     pictures[15] |= {"verdict": "refused", "reason": "truncated", "width": None, "height": None, "contrast": None}
-    listings = [listing(number) for number in range(14)]
+    listings = [listing(number) for number in range(18)]
     listings[6] |= {"price": -1.0}
     listings[7] |= {"currency": "€"}
     listings[8] |= {"url": "javascript:alert(1)"}
     listings[9] |= {"title": None}
     listings += [listing(10, shard="001"), listing(11, shard="001", style_code="M41109")]
-    put_night(store, pictures, listings)
+    fetches = [fetch(number) for number in range(18)]
+    fetches[12] |= {"http_status": 206}
+    fetches[13] |= {"http_status": 206, "sha256": sha("other bytes of the same place"), "shard": "001"}
+    fetches += [fetch(13)]
+    fetches[16] |= {"fetched_at": dt.datetime(1970, 1, 1, tzinfo=dt.UTC)}
+    put_night(store, pictures, listings, fetches)
 
-    generous = settings.model_copy(update={"curate": settings.curate.model_copy(update={"max_refused_share": 0.9})})
-    result = validate_night(store, generous, NIGHT)
+    result = validate_night(store, settings, NIGHT)
 
     found = validated(store)
     expected = {
@@ -138,141 +66,205 @@ def test_rows_that_fail_are_refused_with_the_value_seen_and_the_rest_is_kept(sto
         8: "expectation: listing_url: javascript:alert(1)",
         9: "expectation: listing_title: null",
         11: "expectation: one_listing_one_product: 2",
+        12: "expectation: fetch_status: 206",
         14: "near_duplicate: 3 bits",
         15: "truncated",
     }
-    assert {n: found[sha(n)][1] for n in range(16) if found[sha(n)][0] == "refused"} == expected
-    assert all(found[sha(n)] == ("kept", None) for n in (0, 10, 12, 13))
-    assert (result.rows, result.kept, result.quarantined) == (16, 4, False)
-    assert result.refused["expectation: image_side"] == 1 and sum(result.refused.values()) == 12
+    assert {n: found[sha(n)][1] for n in range(18) if found[sha(n)][0] == "refused"} == expected
+    assert all(found[sha(n)] == ("kept", None) for n in (0, 10, 13, 16, 17))
+    assert (result.rows, result.kept, result.quarantined) == (18, 5, {})
+    assert result.refused["expectation: image_side"] == 1 and sum(result.refused.values()) == 13
+    assert "fetch_time: 1 of 19 rows" in result.notes
     assert not list(store.list_objects(Bucket.CURATED, keys.quarantine_prefix(NIGHT)))
 
 
-def test_data_docs_are_uploaded_equal_on_a_rerun_and_load_nothing_from_elsewhere(
-    store: Store, settings: Settings
+def broken_and_sound() -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Two sources of 40 pictures, one of which serves the same placeholder for all but three."""
+    pictures, listings, fetches = [], [], []
+    for source in ("broken", "sound"):
+        for number in range(40):
+            name = f"{source}{number}"
+            bytes_of = "placeholder" if source == "broken" and number >= 3 else name
+            if bytes_of == name or number == 3:
+                pictures.append(picture(bytes_of, source=source, listing_id=f"l{name}"))
+            listings.append(listing(name, source=source))
+            fetches.append(fetch(name, source=source, sha256=sha(bytes_of)))
+    return pictures, listings, fetches
+
+
+def test_a_broken_source_is_set_aside_whole_and_the_others_go_on(
+    store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pictures = [picture(number) for number in range(8)]
-    listings = [listing(number) for number in range(8)]
-    listings[0] |= {"currency": '<img src=x onerror="alert(1)">'}
+    pictures, listings, fetches = broken_and_sound()
+    put_night(store, pictures, listings, fetches)
+
+    with caplog.at_level(logging.ERROR, "lvbag.curate.validate"):
+        result = validate_night(store, settings, NIGHT)
+
+    why = "same_picture: 0.925"
+    assert result.quarantined == {"broken": why}
+    assert result.refused == {"quarantined": 4} and result.kept == 40
+    found = validated(store)
+    assert found[sha("placeholder")] == ("refused", f"quarantined: {why}")
+    assert found[sha("sound0")] == ("kept", None)
+    for name, schema, rows in (
+        ("near", schemas.STAGE_NEAR, 4),
+        ("listings", schemas.LISTINGS, 40),
+        ("fetches", schemas.FETCHES, 40),
+    ):
+        kept_whole = read_table(store, keys.quarantine(NIGHT, "broken", name), schema)
+        assert kept_whole.height == rows and set(kept_whole["source"]) == {"broken"}
+    assert set(read_table(store, keys.quarantine(NIGHT, "broken", "near"), schemas.STAGE_NEAR)["verdict"]) == {"kept"}
+    assert len(list(store.list_objects(Bucket.CURATED, keys.quarantine_prefix(NIGHT)))) == 3
+    statistics = read_statistics(store, NIGHT)
+    assert {name: one.quarantined for name, one in statistics.sources.items()} == {"broken": why, "sound": None}
+    index = store.get(keys.data_doc(NIGHT, "index.html")).decode()
+    assert "Set aside: broken." in index and f"set aside: {why}" in index and ">sound</span>" in index
+    assert "source=broken" in caplog.text and "curate.normal_since" in caplog.text
+
+    first = digests(store)
+    assert validate_night(store, settings, NIGHT) == result
+    assert digests(store) == first
+
+    released = validate_night(store, with_bounds(settings, max_same_share=0.95), NIGHT)
+    assert released.quarantined == {} and released.kept == 44
+    assert not list(store.list_objects(Bucket.CURATED, keys.quarantine_prefix(NIGHT)))
+    assert read_statistics(store, NIGHT).sources["broken"].quarantined is None
+
+
+def test_where_every_source_is_broken_every_source_is_set_aside(store: Store, settings: Settings) -> None:
+    twice = picture(0, source="a"), picture(0, source="b", listing_id="other")
+    put_night(store, [*twice, picture(1, source="b")], [listing(0, source="a"), listing(1, source="b")])
+    result = validate_night(store, settings, NIGHT)
+    assert result.quarantined == dict.fromkeys(("a", "b"), f"image_once: {sha(0)}")
+    assert result.kept == 0 and result.refused == {"quarantined": 3}
+
+
+def test_a_twin_of_a_picture_that_is_set_aside_waits_for_a_later_night(store: Store, settings: Settings) -> None:
+    pictures, listings, fetches = broken_and_sound()
+    refused = {"source": "sound", "verdict": "refused"}
+    pictures += [
+        picture("broken0", **refused, listing_id="lsound0", position=1, cluster=None, representative=None)
+        | {"reason": "duplicate_exact: first seen in broken/lbroken0"},
+        picture("near", **refused, representative=sha("broken1"), reason="duplicate_near: of broken1 at 2/8/1.0"),
+        picture("own", **refused, representative=sha("sound1"), reason="duplicate_near: of sound1 at 2/8/1.0"),
+        picture("torn", **refused, representative=None, cluster=None, reason="truncated"),
+    ]
+    put_night(store, pictures, listings, fetches)
+
+    validate_night(store, settings, NIGHT)
+
+    table = read_table(store, keys.stage(NIGHT, "validate"), schemas.STAGE_VALIDATE)
+    reasons = {(row["source"], row["sha256"]): row["reason"] for row in table.iter_rows(named=True)}
+    twin = "quarantined: with its twin, duplicate_"
+    assert reasons["sound", sha("broken0")] == f"{twin}exact: first seen in broken/lbroken0"
+    assert reasons["sound", sha("near")].startswith(f"{twin}near")
+    assert reasons["sound", sha("own")] == "duplicate_near: of sound1 at 2/8/1.0"
+    assert reasons["sound", sha("torn")] == "truncated"
+
+
+def test_too_many_failing_rows_set_a_source_aside_but_never_a_handful(store: Store, settings: Settings) -> None:
+    pictures = [picture(number, contrast=0.0 if number < 20 else 0.2) for number in range(30)]
+    pictures += [picture(f"few{number}", source="few", contrast=0.0) for number in range(3)]
+    pictures.append(picture(99, verdict="refused", reason="truncated"))
+    listings = [listing(number) for number in range(30)] + [listing(f"few{n}", source="few") for n in range(3)]
     put_night(store, pictures, listings)
 
+    result = validate_night(store, settings, NIGHT)
+
+    why = "rows_refused: 20 of 30 pictures fail, curate.max_refused_share is 0.5"
+    assert result.quarantined == {"shop": why}
+    assert result.refused == {"expectation: image_contrast": 3, "quarantined": 30, "truncated": 1}
+    assert validated(store)[sha(99)] == ("refused", "truncated")
+
+    released = validate_night(store, with_bounds(settings, max_refused_share=0.7), NIGHT)
+    assert (released.quarantined, released.kept) == ({}, 10)
+
+
+def test_a_source_is_held_against_its_own_trailing_nights_alone(store: Store, settings: Settings) -> None:
+    put_history(store, 6, shop=usual(), other=usual(missing_prices=195))
+    rows = [(source, f"{source}{number}") for source in ("shop", "other") for number in range(60)]
+    put_night(
+        store,
+        [picture(name, source=source) for source, name in rows[:1]],
+        [listing(name, source=source, price=None, currency=None, style_code="M0") for source, name in rows],
+        [fetch(name, source=source, verdict="unchanged") for source, name in rows],
+    )
+
+    result = validate_night(store, settings, NIGHT)
+
+    assert list(result.quarantined) == ["shop"]
+    assert result.quarantined["shop"].startswith("prices_missing: 0.7")
+    assert {"volume_pictures: shop: 0.1", "volume_pictures: other: 0.1"} <= set(result.notes)
+    index = store.get(keys.data_doc(NIGHT, "index.html")).decode()
+    assert '100% <span class="soft">(usually 98%)</span>' in index
+
+    # the same night, once somebody says that this is how the shop is now
+    released = validate_night(store, with_bounds(settings, normal_since=NIGHT), NIGHT)
+    assert released.quarantined == {} and released.notes == ()
+
+
+def test_a_source_that_is_missed_is_noted_and_needs_no_row_tonight(store: Store, settings: Settings) -> None:
+    put_history(store, 3, gone=usual(), shop=usual())
+    put_history(store, 5, before=NIGHT - dt.timedelta(days=3), shop=usual(), rare=usual())
+    put_history(store, 1, gone=usual(), shop=usual(), once=usual())
+    put_history(store, 2, before=NIGHT - dt.timedelta(days=8), gone=usual(), rare=usual(), shop=usual())
+    put_night(store, [picture(0)], [listing(0)])
+
+    result = validate_night(store, settings, NIGHT)
+
+    assert "source_present: rare: 0" in result.notes  # in seven of ten nights
+    assert not any("gone" in note or "once" in note for note in result.notes)  # in five of ten, in one
+    assert (result.quarantined, result.kept) == ({}, 1)
+    assert list(read_statistics(store, NIGHT).sources) == ["shop"]
+
+
+def test_an_old_night_that_runs_again_sees_only_what_came_before_it(store: Store, settings: Settings) -> None:
+    put_history(store, 5, shop=usual())
+    put_night(store, [picture(0)], [listing(number) for number in range(50)])
     result = validate_night(store, settings, NIGHT)
     first = digests(store)
-    leftover = keys.data_doc(NIGHT, "validations/old.html")
-    store.put(leftover, b"from an earlier run")
+
+    put_history(store, 5, before=NIGHT + dt.timedelta(days=6), shop=usual(missing_prices=0, pictures=9, listings=50))
+    later = digests(store)
+
     assert validate_night(store, settings, NIGHT) == result
+    assert digests(store) == later and later.items() >= first.items()
 
-    assert digests(store) == first
-    pages = [item.ref for item in store.list_objects(Bucket.REPORTS, keys.data_docs_prefix(NIGHT))]
+
+def test_a_night_of_which_nothing_is_new_is_judged_by_what_it_found(store: Store, settings: Settings) -> None:
+    put_history(store, 5, shop=usual())
+    names = range(150)
+    put_night(
+        store, [], [listing(n, style_code=f"M{n % 2}") for n in names], [fetch(n, verdict="unchanged") for n in names]
+    )
+    result = validate_night(store, settings, NIGHT)
+    assert (result.rows, result.quarantined) == (0, {})
     assert result.data_docs == store.uri(keys.data_doc(NIGHT, "index.html"))
-    assert {page.key.rsplit("/", 1)[-1] for page in pages} >= {"index.html", "images.html", "listings.html"}
-    for page in pages:
-        if page.key.endswith(".html"):
-            text = store.get(page).decode()
-            assert "Content-Security-Policy" in text
-            assert "<script" not in text and "<img src=x" not in text
-            assert 'src="http' not in text and '<link rel="stylesheet" href="http' not in text
-    index = store.get(keys.data_doc(NIGHT, "index.html")).decode()
-    for line in index.split('href="')[1:]:
-        target = line.split('"')[0]
-        if target.startswith(("validations/", "expectations/")):
-            assert store.exists(keys.data_doc(NIGHT, target))
-    assert index.count('href="validations/') == 3
-    assert index.count("what was seen (holds)") == 2 and index.count("what was seen (fails)") == 1
+    assert read_statistics(store, NIGHT).sources["shop"].pictures == 150
 
 
-def test_a_night_with_too_many_failures_is_quarantined_whole_and_released_when_the_limit_allows_it(
-    store: Store, settings: Settings
-) -> None:
-    pictures = [picture(number, contrast=0.0 if number < 3 else 0.2) for number in range(5)]
-    pictures.append(picture(5, verdict="refused", reason="truncated"))
-    put_night(store, pictures, [listing(number) for number in range(6)])
-
-    result = validate_night(store, settings, NIGHT)
-
-    why = "quarantined: 3 of 5 pictures fail, curate.max_refused_share is 0.5"
-    found = validated(store)
-    assert result.quarantined and result.kept == 0
-    assert result.refused == {"quarantined": 5, "truncated": 1}
-    assert all(found[sha(n)] == ("refused", why) for n in range(5))
-    assert found[sha(5)] == ("refused", "truncated")
-    assert read_table(store, keys.quarantine(NIGHT, "near"), schemas.STAGE_NEAR).height == 6
-    assert read_table(store, keys.quarantine(NIGHT, "listings"), schemas.LISTINGS).height == 6
-
-    generous = settings.model_copy(update={"curate": settings.curate.model_copy(update={"max_refused_share": 0.6})})
-    released = validate_night(store, generous, NIGHT)
-
-    assert (released.quarantined, released.kept) == (False, 2)
-    assert not list(store.list_objects(Bucket.CURATED, keys.quarantine_prefix(NIGHT)))
-
-
-@pytest.mark.parametrize(
-    ("pictures", "listings", "why"),
-    [
-        (
-            [picture(0), picture(1)],
-            [
-                *(listing(n) for n in range(2)),
-                *(listing(n, title=None, verdict="refused", reason="not_understood: no_product") for n in range(2, 6)),
-                *(listing(n, title=None, verdict="refused", reason="http_status: 503") for n in range(6, 9)),
-            ],
-            "quarantined: night_understood: 0.3333",
-        ),
-        ([picture(0), picture(1, sha256=sha(0))], [listing(0), listing(1)], f"quarantined: image_once: {sha(0)}"),
-        ([picture(0)], [], "quarantined: night_understood: 0"),
-    ],
-    ids=["most listings not understood", "the same picture twice", "no listings at all"],
-)
-def test_a_broken_batch_is_quarantined(
-    store: Store, settings: Settings, pictures: list[dict[str, Any]], listings: list[dict[str, Any]], why: str
-) -> None:
-    put_night(store, pictures, listings)
-    result = validate_night(store, settings, NIGHT)
-    assert result.quarantined
-    assert set(validated(store).values()) == {("refused", why)}
-
-
-@pytest.mark.parametrize("pictures", [[], [picture(0, verdict="refused", reason="known: 2026-11-22")]])
-def test_a_night_that_keeps_nothing_passes_without_data_docs(
-    store: Store, settings: Settings, pictures: list[dict[str, Any]]
-) -> None:
-    put_night(store, pictures, [])
+def test_a_night_that_found_nothing_passes_without_data_docs(store: Store, settings: Settings) -> None:
+    put_night(store, [], [])
     store.put(keys.data_doc(NIGHT, "index.html"), b"from an earlier run")
     result = validate_night(store, settings, NIGHT)
-    assert (result.rows, result.kept, result.quarantined, result.data_docs) == (len(pictures), 0, False, "")
-    assert list(digests(store)) == [str(keys.stage(NIGHT, name)) for name in ("near", "validate")]
+    assert (result.rows, result.kept, result.quarantined, result.data_docs) == (0, 0, {}, "")
+    written = [keys.stage(NIGHT, "near"), keys.stage(NIGHT, "validate"), keys.statistics(NIGHT)]
+    assert sorted(digests(store)) == sorted(str(ref) for ref in written)
+
+
+def test_statistics_that_are_none_stop_the_night_and_say_what_to_do(store: Store, settings: Settings) -> None:
+    before = NIGHT - dt.timedelta(days=1)
+    put_night(store, [picture(0)], [listing(0)])
+    for data in (b"\x00torn", b"[]", json.dumps({"version": 9, "night": str(before), "sources": {}}).encode()):
+        store.put(keys.statistics(before), data)
+        with pytest.raises(CurateError, match=rf"night={before}\.json holds no statistics.*--night {before}.*delete"):
+            validate_night(store, settings, NIGHT)
+    assert not store.exists(keys.stage(NIGHT, "validate"))
+    store.put(keys.statistics(NIGHT + dt.timedelta(days=1)), b"a later night's do not matter")
+    assert validate_night(store, with_bounds(settings, trailing_nights=0), NIGHT).kept == 1
 
 
 def test_a_night_without_its_table_is_an_error_that_names_the_step_to_run(store: Store, settings: Settings) -> None:
     with pytest.raises(CurateError, match=r"near.parquet does not exist; run `near`"):
         validate_night(store, settings, NIGHT)
-
-
-def test_every_expectation_has_a_name_of_its_own_a_reason_and_a_real_check() -> None:
-    import great_expectations.expectations as gxe
-
-    declared = expectations(CurateSettings(), ImageSettings(), ["M41108"])
-    assert len({one.name for one in declared}) == len(declared)
-    assert all(one.why and hasattr(gxe, one.check) for one in declared)
-
-
-def test_settled_pages_lose_clock_identifiers_and_folder_and_keep_crawled_values() -> None:
-    page = (
-        "<head></head><body>"
-        '<div id=x-collapse-body-4d80f10a-1f5e-4390-a79a-871ac9c3bddb><a href="#x-collapse-body-4d80f10a-1f5e-4390-'
-        'a79a-871ac9c3bddb">/tmp/abc/images.parquet</a><span>20261201T101112.131415Z</span>'
-        "https://shop.test/4d80f10a-1f5e-4390-a79a-871ac9c3bddb</body>"
-    )
-    text = data_docs.settled(page, NIGHT, "/tmp/abc")
-    assert 'id=x-collapse-body-0><a href="#x-collapse-body-0">images.parquet</a>' in text
-    assert "<span>20261123T000000.000000Z</span>" in text
-    assert "https://shop.test/4d80f10a-1f5e-4390-a79a-871ac9c3bddb" in text
-
-
-def test_pictures_that_no_page_shows_are_left_out(tmp_path: Path) -> None:
-    (tmp_path / "static").mkdir()
-    (tmp_path / "page.html").write_text('<head></head><body><img src="static/shown.png"></body>')
-    for name in ("shown.png", "unused.gif"):
-        (tmp_path / "static" / name).write_bytes(b"x")
-    data_docs.settle(tmp_path, NIGHT, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "static").iterdir()) == ["shown.png"]

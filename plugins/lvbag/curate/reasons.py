@@ -10,8 +10,12 @@ REFUSED = "refused"
 KNOWN = "known"
 """Bytes that an earlier night has judged: counted, and left out of the tables that later steps and nights read."""
 
-WITHOUT_LOOKING = ("unlabelled", "listing_refused", "listing_missing", "format_unknown", "quarantined", "taken_down")
-"""Rules that refuse a picture for what stands around it: a later night may take the same bytes."""
+WITHOUT_LOOKING = (
+    *("unlabelled", "listing_refused", "listing_missing", "format_unknown", "quarantined", "taken_down"),
+    *("raw_missing", "raw_corrupt", "raw_changed"),
+)
+"""Rules that refuse a picture for what stands around it, or because the store had lost or spoilt its bytes: a later
+night may take the same bytes."""
 
 
 def rule_of(reason: str | None) -> str:

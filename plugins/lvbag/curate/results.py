@@ -19,15 +19,20 @@ class StageResult:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The validated table; `quarantined`: the whole night was set aside; `data_docs`: the address of its page."""
+    """The validated table; `data_docs`: the address of its page, empty where there was nothing to validate.
+
+    `quarantined`: the sources that were set aside whole, with the reason; empty where the night is sound. `notes`:
+    what does not hold and refuses nothing, such as `source_present: shop: 0`.
+    """
 
     night: dt.date
     uri: str
     rows: int
     kept: int
     refused: dict[str, int]
-    quarantined: bool
+    quarantined: dict[str, str]
     data_docs: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
