@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from lvbag.errors import LvbagError
 from lvbag.setting_types import Group, PositiveFloat, PositiveInt, Share
 from lvbag.source_settings import SourceSettings
+from lvbag.validation_settings import ValidationSettings
 
 PREFIX = "LVBAG_"
 LOCATION_VARIABLES = frozenset({"LVBAG_HOME", "LVBAG_CONFIG_DIR", "LVBAG_LOG"})
@@ -131,6 +132,11 @@ class ImageSettings(Group):
         description="larger ones are refused before they are decoded: a 24-megapixel camera passes, a bomb "
         "of 40 megapixels in a few kilobytes (120 MB decoded) does not",
     )
+    max_bytes: PositiveInt = Field(
+        default=20_000_000,
+        description="of a file, looked at before anything is read out of it: files of folders and of the command line "
+        "as well, which no crawl has cut off at crawl.max_image_bytes",
+    )
     max_frames: PositiveInt = Field(
         default=500,
         description="of an animation, of which the first counts: a view all around a bag has a frame a degree at most, "
@@ -139,42 +145,49 @@ class ImageSettings(Group):
     min_side_px: PositiveInt = Field(default=96, description="smaller ones show too little to tell products apart")
 
 
-class CurateSettings(Group):
+class CurateSettings(ValidationSettings):
     """From raw bytes to a snapshot."""
 
     near_max_distance64: Annotated[int, Field(ge=0, le=32)] = Field(
         default=8, description="bits of the 64-bit pHash: proposes near-duplicates"
     )
+    near_max_layout: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=5,
+        description="cells of 64 that are lighter than those around them in one picture alone: proposes as well, for a "
+        "mark in a corner moves many bits of a hash and few cells",
+    )
     near_max_distance256: Annotated[int, Field(ge=0, le=128)] = Field(
-        default=31, description="bits of the 256-bit pHash: confirms them (0.04 % false)"
+        default=16, description="bits of the 256-bit pHash: confirms a copy whose light or colours were edited"
     )
     near_max_colour: PositiveFloat = Field(
-        default=12.0,
-        description="mean CIELAB distance of 8x8 thumbnails: the same shape in another colour is no duplicate",
+        default=7.0,
+        description="CIELAB distance of 8x8 thumbnails that goes with it: the same shape in another colour is no copy",
+    )
+    near_marked_distance256: Annotated[int, Field(ge=0, le=128)] = Field(
+        default=100,
+        description="bits of the 256-bit pHash for a copy with a watermark: most of what a mark moves, less than the "
+        "128 by which strangers differ",
+    )
+    near_marked_colour: PositiveFloat = Field(
+        default=2.9, description="CIELAB distance that goes with it: but for a mark the colours are the same"
+    )
+    near_marked_moved: PositiveFloat = Field(
+        default=1.25,
+        description="lightness (L) that goes with it, by which cells became lighter while others became darker: in "
+        "another size or pose edges move, while a mark lays on ink",
     )
     crop_max_distance64: Annotated[int, Field(ge=0, le=32)] = Field(
         default=8, description="the same for crops, which find a photo that was framed otherwise: proposes"
     )
     crop_max_distance256: Annotated[int, Field(ge=0, le=128)] = Field(
-        default=31, description="the same for crops: confirms"
+        default=60, description="the same for crops, which are never cut quite alike: confirms"
     )
-    crop_max_colour: PositiveFloat = Field(default=12.0, description="the same for crops: colour")
+    crop_max_colour: PositiveFloat = Field(default=3.0, description="the same for crops: colour")
+    crop_max_moved: PositiveFloat = Field(default=1.5, description="the same for crops: moved edges")
     max_seller_listings: PositiveInt = Field(
         default=10,
         description="the listings of one seller stay in one split; a seller with more is a shop, whose listings are "
         "taken for strangers to one another",
-    )
-    max_refused_share: Share = Field(
-        default=0.5, description="a night of which more rows fail the expectations is quarantined whole"
-    )
-    max_aspect: Annotated[float, Field(ge=1.0)] = Field(
-        default=4.0, description="longer side over shorter; beyond it are banners and dividers"
-    )
-    min_contrast: Share = Field(
-        default=0.01, description="standard deviation of grey (0 to 1); a blank picture in JPEG stays below it"
-    )
-    min_entropy: Annotated[float, Field(ge=0.0, le=8.0)] = Field(
-        default=0.3, description="bits of the grey histogram; a small bag on plain white still has 0.4"
     )
     images_per_shard: PositiveInt = Field(default=1000, description="of one mapped cleaning task")
     crop_side_px: Annotated[int, Field(ge=64, le=1024)] = Field(

@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from lvbag.commands.common import Session, emit, night_value, open_session
+from lvbag.commands.curate_duplicates import duplicates
 from lvbag.errors import LvbagError
 from lvbag.nights import parse_night
 from lvbag.store import Bucket
 from lvbag.store import keys as object_keys
 from lvbag.terminal import console, funnel_table
 
-curate_app = typer.Typer(help="Turn a night's pictures into a snapshot.", no_args_is_help=True)
+curate_app = typer.Typer(help="Turn a night's pictures into a snapshot; find copies.", no_args_is_help=True)
+curate_app.command("duplicates")(duplicates)
 
 
 @curate_app.command("run")

@@ -1,50 +1,46 @@
-"""Which pictures are near-duplicates of which: the decision, on fingerprints alone.
+"""Which pictures are near-duplicates of which: the search, on fingerprints alone; the rule stands in `nearness`.
 
-64 bits propose, 256 bits and colour confirm. A picture is linked to a cluster's representative directly, never to one
-of its members: chains of small distances would run together into one heap.
+A picture is linked to a cluster's representative directly, never to one of its members: chains of small distances would
+run together into one heap. Memory is bounded by the fingerprints, however alike the pictures are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from lvbag.images.fingerprints import VIEWS, Fingerprint
-from lvbag.settings import CurateSettings
+from lvbag.curate.nearness import Limits, crop_limits, near_limits, proposed
+from lvbag.curate.pairing import Asked, NearPairs, Numbers, Pairs, Shelf, Uprights, near
+from lvbag.curate.prints import Prints, join, pack, pack_columns, take
+from lvbag.images.fingerprints import VIEWS
 
-@dataclass(frozen=True)
-class Limits:
-    """The largest distances of near-duplicates: bits of 64, bits of 256, mean CIELAB distance."""
+__all__ = [
+    "Limits",
+    "Link",
+    "Prints",
+    "compare",
+    "crop_limits",
+    "join",
+    "link",
+    "near_limits",
+    "near_pairs",
+    "pack",
+    "pack_columns",
+    "take",
+]
 
-    bits64: int
-    bits256: int
-    colour: float
-
-
-@dataclass(frozen=True)
-class Prints:
-    """Fingerprints of n pictures, each seen in v of `fingerprints.VIEWS` (1, 2 or 8, the upright one first).
-
-    views64 (n, v) uint64, views256 (n, v, 32) uint8, thumbs (n, 64, 3) int8 CIELAB of the upright picture.
-    """
-
-    views64: NDArray[np.uint64]
-    views256: NDArray[np.uint8]
-    thumbs: NDArray[np.int8]
-
-    def __len__(self) -> int:
-        return len(self.views64)
+_CHUNK = 1024
+"""New pictures that are linked at a time."""
 
 
 @dataclass(frozen=True)
 class Link:
     """A picture's representative, by its number among the known and then the new ones, and the distances to it.
 
-    `rule` is None for a picture that represents itself, `near` for a copy, `near_<view>` for one that was turned.
+    `colour` is that of `nearness.Differences`. `rule` is None for a picture that represents itself, `near` for a copy,
+    and `near_<view>` for one that has to be turned, as `fingerprints.VIEWS` says, to look like its representative.
     """
 
     representative: int
@@ -54,58 +50,21 @@ class Link:
     rule: str | None
 
 
-def near_limits(settings: CurateSettings) -> Limits:
-    """The limits for whole pictures."""
-    return Limits(settings.near_max_distance64, settings.near_max_distance256, settings.near_max_colour)
+def link(new: Prints, known: Prints, limits: Limits) -> list[Link]:
+    """Link each new picture, in the order given, to a known representative or to an earlier new one.
 
-
-def crop_limits(settings: CurateSettings) -> Limits:
-    """The limits for crops."""
-    return Limits(settings.crop_max_distance64, settings.crop_max_distance256, settings.crop_max_colour)
-
-
-def pack(prints: Sequence[Fingerprint]) -> Prints:
-    """Fingerprints as `lvbag.images` makes them, with all their views."""
-    return Prints(
-        np.array([one.views64 for one in prints], dtype=np.uint64).reshape(len(prints), len(VIEWS)),
-        np.frombuffer(b"".join(view for one in prints for view in one.views256), dtype=np.uint8).reshape(
-            len(prints), len(VIEWS), 32
-        ),
-        _thumbs([one.thumb for one in prints]),
-    )
-
-
-def pack_columns(
-    phash64: pl.Series,
-    phash256: pl.Series,
-    thumbs: pl.Series,
-    flip64: pl.Series | None = None,
-    flip256: pl.Series | None = None,
-) -> Prints:
-    """Fingerprints as columns of tables hold them: upright, and mirrored where these columns are given. No nulls."""
-    views64, views256 = [phash64.to_numpy()], [_bytes(phash256)]
-    if flip64 is not None and flip256 is not None:
-        views64.append(flip64.to_numpy())
-        views256.append(_bytes(flip256))
-    return Prints(
-        np.stack(views64, axis=1).astype(np.uint64), np.stack(views256, axis=1), _thumbs(thumbs.to_list())
-    )
-
-
-def take(prints: Prints, numbers: Sequence[int]) -> Prints:
-    """Some of the pictures, in this order."""
-    at = np.asarray(numbers, dtype=np.int64)
-    return Prints(prints.views64[at], prints.views256[at], prints.thumbs[at])
-
-
-def join(one: Prints, other: Prints) -> Prints:
-    """The pictures of both, with the views that both have."""
-    views = min(one.views64.shape[1], other.views64.shape[1])
-    return Prints(
-        np.concatenate([one.views64[:, :views], other.views64[:, :views]]),
-        np.concatenate([one.views256[:, :views], other.views256[:, :views]]),
-        np.concatenate([one.thumbs, other.thumbs]),
-    )
+    A picture near to several goes to the nearest (by 256 bits, then colour, view and number). One that is near to none
+    represents itself: its link has its own number (`len(known)` + its place), distances of 0 and no rule. Known
+    pictures are seen as they stand, new ones in all the views that they have.
+    """
+    shelf = Shelf(known, new, limits)
+    nearest = _Nearest(len(new))
+    for start in range(0, len(new), _CHUNK):
+        asked = Asked(new, start, min(start + _CHUNK, len(new)))
+        for pairs in shelf.near(asked):
+            nearest.take(pairs)
+        shelf.add(_link_within(asked, new, nearest, len(known), limits))
+    return [nearest.link(place) or Link(len(known) + place, 0, 0, 0.0, None) for place in range(len(new))]
 
 
 def compare(new: Prints, number: int, known: Prints, other: int, limits: Limits) -> Link | None:
@@ -113,81 +72,108 @@ def compare(new: Prints, number: int, known: Prints, other: int, limits: Limits)
 
     The link's `representative` is `other`.
     """
-    return _nearest(new, number, known, np.array([other], dtype=np.int64), limits)
-
-
-def link(new: Prints, known: Prints, limits: Limits) -> list[Link]:
-    """Link each new picture, in the order given, to a known representative or to an earlier new one.
-
-    A picture near to several goes to the nearest. One that is near to none represents itself: its link has its own
-    number (`len(known)` + its place), distances of 0 and no rule.
-    """
-    everything = join(known, new)
-    representatives = list(range(len(known)))
-    links: list[Link] = []
-    for place in range(len(new)):
-        proposed = np.array(representatives, dtype=np.int64)
-        codes = everything.views64[proposed, 0]
-        near = (np.bitwise_count(codes[:, None] ^ new.views64[place][None, :]) <= limits.bits64).any(axis=1)
-        best = _nearest(new, place, everything, proposed[near], limits)
-        if best is None:
-            representatives.append(len(known) + place)
-        links.append(best or Link(len(known) + place, 0, 0, 0.0, None))
-    return links
+    nearest = _Nearest(1)
+    asked = Asked(take(new, [number]), 0, 1)
+    nearest.take(_compare_all(asked, 0, Uprights.of(take(known, [other])), other, limits))
+    return nearest.link(0)
 
 
 def near_pairs(new: Prints, others: Prints, limits: Limits) -> list[tuple[int, int]]:
-    """All confirmed pairs of a new picture and another one, by their numbers, in order; equal pictures included."""
-    pairs: list[tuple[int, int]] = []
-    for place in range(len(new)):
-        codes = others.views64[:, 0]
-        near = (np.bitwise_count(codes[:, None] ^ new.views64[place][None, :]) <= limits.bits64).any(axis=1)
-        pairs += [
-            (place, int(other))
-            for other in np.flatnonzero(near)
-            if compare(new, place, others, int(other), limits) is not None
-        ]
-    return pairs
+    """All pairs of a new picture, in any of its views, and another one that are near, by their numbers, in order.
+
+    Everything is near to itself.
+    """
+    shelf = Shelf(others, take(new, []), limits)
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(new), _CHUNK):
+        asked = Asked(new, start, min(start + _CHUNK, len(new)))
+        pairs = [np.stack([some.places, some.numbers], axis=1) for some in shelf.near(asked)]
+        if pairs:
+            found += [(int(one), int(other)) for one, other in np.unique(np.concatenate(pairs), axis=0)]
+    return found
 
 
-def _nearest(new: Prints, number: int, known: Prints, proposed: NDArray[np.int64], limits: Limits) -> Link | None:
-    """The nearest of the proposed pictures that all distances confirm, over all views; of equals the first number."""
-    found: list[tuple[int, float, int, int, int]] = []
-    for view in range(new.views64.shape[1]):
-        bits64 = np.bitwise_count(known.views64[proposed, 0] ^ new.views64[number, view])
-        bits256 = np.bitwise_count(known.views256[proposed, 0] ^ new.views256[number, view]).sum(axis=1, dtype=np.int64)
-        thumb = turned(new.thumbs[number], view)
-        difference = known.thumbs[proposed].astype(np.float32) - thumb.astype(np.float32)
-        colour = np.sqrt((difference**2).sum(axis=2)).mean(axis=1)
-        near = (bits64 <= limits.bits64) & (bits256 <= limits.bits256) & (colour <= limits.colour)
-        found += [
-            (int(bits256[at]), float(colour[at]), view, int(proposed[at]), int(bits64[at])) for at in np.flatnonzero(near)
-        ]
-    if not found:
-        return None
-    bits, difference_of_colour, view, other, small = min(found)
-    return Link(other, small, bits, round(difference_of_colour, 3), f"near_{VIEWS[view]}" if view else "near")
+# ------------------------------------------------------------------ linking
 
 
-def turned(thumb: NDArray[np.int8], view: int) -> NDArray[np.int8]:
-    """A thumbnail (64, 3) as it would be of the picture in one of `VIEWS`."""
-    square = thumb.reshape(8, 8, 3)
-    turns = (
-        square,
-        square[:, ::-1],
-        np.rot90(square),
-        np.rot90(square, 2),
-        np.rot90(square, 3),
-        square[::-1],
-        square.transpose(1, 0, 2),
-        np.rot90(square, 2).transpose(1, 0, 2),
-    )
-    return turns[view].reshape(64, 3)
+class _Nearest:
+    """What is nearest so far to each of n new pictures."""
+
+    def __init__(self, count: int) -> None:
+        self._number = np.full(count, -1, dtype=np.int64)
+        self._view = np.zeros(count, dtype=np.int64)
+        self._bits64 = np.zeros(count, dtype=np.int64)
+        self._bits256 = np.full(count, np.iinfo(np.int64).max, dtype=np.int64)
+        self._colour = np.zeros(count, dtype=np.float32)
+
+    def take(self, found: NearPairs) -> None:
+        """Keep what is nearer than before; what is near as it stands does not count as turned."""
+        if not len(found):
+            return
+        pairs = found.places << 32 | found.numbers
+        upright = found.views == 0
+        found = found.at(np.flatnonzero(upright | ~np.isin(pairs, pairs[upright])))
+        order = np.lexsort((found.numbers, found.views, found.colour, found.bits256, found.places))
+        ordered = found.at(order)
+        _, first = np.unique(ordered.places, return_index=True)
+        best = ordered.at(first)
+        best = best.at(np.flatnonzero(self._is_nearer(best)))
+        at = best.places
+        self._number[at], self._view[at] = best.numbers, best.views
+        self._bits64[at], self._bits256[at], self._colour[at] = best.bits64, best.bits256, best.colour
+
+    def has(self, place: int) -> bool:
+        """Whether anything is near to it."""
+        return bool(self._number[place] >= 0)
+
+    def link(self, place: int) -> Link | None:
+        """To what is nearest; None where nothing is near."""
+        if not self.has(place):
+            return None
+        view = VIEWS[self._view[place]]
+        return Link(
+            representative=int(self._number[place]),
+            distance64=int(self._bits64[place]),
+            distance256=int(self._bits256[place]),
+            colour=round(float(self._colour[place]), 3),
+            rule=f"near_{view}" if view else "near",
+        )
+
+    def _is_nearer(self, found: NearPairs) -> NDArray[np.bool_]:
+        at = found.places
+        nearer = np.zeros(len(at), dtype=bool)
+        tied = (found.numbers != self._number[at]) | (self._view[at] != 0)  # else it is the same one, turned
+        for theirs, ours in (
+            (found.bits256, self._bits256[at]),
+            (found.colour, self._colour[at]),
+            (found.views, self._view[at]),
+            (found.numbers, self._number[at]),
+        ):
+            nearer |= tied & (theirs < ours)
+            tied &= theirs == ours
+        return nearer
 
 
-def _thumbs(thumbs: Sequence[bytes]) -> NDArray[np.int8]:
-    return np.frombuffer(b"".join(thumbs), dtype=np.int8).reshape(-1, 64, 3)
+def _link_within(asked: Asked, new: Prints, nearest: _Nearest, known: int, limits: Limits) -> Numbers:
+    """Link the asked pictures among themselves; returns the places of those that represent themselves.
+
+    One after the other: what nothing is near to by its turn represents itself, and later ones may be near to it.
+    """
+    fresh = []
+    uprights = Uprights.of(take(new, range(asked.start, asked.start + len(asked))))
+    for place in range(len(asked)):
+        if nearest.has(asked.start + place):
+            continue
+        fresh.append(asked.start + place)
+        one = uprights.at(np.array([place]))
+        nearest.take(_compare_all(asked, place + 1, one, known + asked.start + place, limits))
+    return np.array(fresh, dtype=np.int64)
 
 
-def _bytes(column: pl.Series) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(column.to_list()), dtype=np.uint8).reshape(-1, 32)
+def _compare_all(asked: Asked, first: int, one: Uprights, number: int, limits: Limits) -> NearPairs:
+    """Which of the asked pictures, from one on, are near to one other picture that has this number."""
+    bits64 = np.bitwise_count(asked.codes64[first:] ^ one.codes64[0])
+    layout = np.bitwise_count(asked.layouts[first:] ^ one.layouts[0])
+    places, views = np.nonzero(proposed(bits64, layout, limits))
+    pairs = Pairs(places + first, views, np.full(len(places), number, dtype=np.int64))
+    return near(asked, pairs, one.at(np.zeros(len(places), dtype=np.int64)), limits)

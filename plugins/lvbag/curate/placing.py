@@ -29,6 +29,10 @@ REFERENCE = pl.Schema(
 """What is known of a picture of an earlier night beside its fingerprint; a row each, in the order of the prints."""
 
 
+_OTHERS = 32
+"""With so many of a cluster's copies those are compared that could be kept: a photo may be listed a thousand times."""
+
+
 @dataclass(frozen=True)
 class References:
     """What earlier nights left to compare with: `rows` fits `REFERENCE`, `prints` stand in the same order."""
@@ -146,14 +150,52 @@ class _Desk:
         members: dict[str, list[int]] = {}
         for number, (other, _) in matched.items():
             if other == number:
-                name = self._sha[number]
-                self._clusters[name] = _Cluster(name, anchor=number)
-            else:
-                name = self._cluster_of[other]
-            self._cluster_of[number] = name
-            members.setdefault(name, []).append(number)
-        released = [number for name in members for number in self._settle(self._clusters[name], members[name], matched)]
+                self._clusters[self._sha[number]] = _Cluster(self._sha[number], anchor=number)
+            self._join(number, self._sha[number] if other == number else self._cluster_of[other], members)
+        alone = [name for name, found in members.items() if found == [self._clusters[name].anchor]]
+        several = [name for name in members if name not in set(alone)]
+        released = [number for name in several for number in self._settle(self._clusters[name], members[name], matched)]
+        second: dict[str, list[int]] = {}
+        for name in self._second_chance(several, alone, matched, second):
+            self._settle(self._clusters[name], members[name], matched)
+        released += [number for name in second for number in self._settle(self._clusters[name], second[name], matched)]
         return sorted(number - self._first for number in released)
+
+    def _join(self, number: int, name: str, members: dict[str, list[int]]) -> None:
+        self._cluster_of[number] = name
+        members.setdefault(name, []).append(number)
+
+    def _second_chance(
+        self,
+        several: Sequence[str],
+        alone: Sequence[str],
+        matched: dict[int, tuple[int, Link]],
+        second: dict[str, list[int]],
+    ) -> list[str]:
+        """What was near to no anchor may be near to a best picture that is none; returns who stays alone.
+
+        Those who do not are put into `second`, by the cluster that they join.
+        """
+        chosen = [self._clusters[name].best for name in several]
+        anchors = {self._clusters[name].anchor for name in several}
+        bests = [number - self._first for number in chosen if number is not None and number >= self._first]
+        bests = [at for at in bests if at + self._first not in anchors]
+        singles = [self._cluster_anchor(name) - self._first for name in alone]
+        links = link(take(self._prints, singles), take(self._prints, bests), self._limits)
+        stay = []
+        for name, at, found in zip(alone, singles, links, strict=True):
+            if found.representative >= len(bests):
+                stay.append(name)
+                continue
+            other = bests[found.representative] + self._first
+            matched[at + self._first] = (other, found)
+            del self._clusters[name]
+            self._join(at + self._first, self._cluster_of[other], second)
+        return stay
+
+    def _cluster_anchor(self, name: str) -> int:
+        anchor = self._clusters[name].anchor
+        return -1 if anchor is None else anchor
 
     def _active(self) -> list[int]:
         """What a picture is held against: all that is kept, and what there is of clusters of which nothing is kept."""
@@ -173,17 +215,18 @@ class _Desk:
         if not alike:
             return []
         eligible = [number for number in alike if self._may_be_best(number, cluster)]
-        best_one = self._choose(before, eligible or ([] if before is not None else alike))
+        best_one = self._choose(before, eligible or ([] if before is not None else alike), alike)
         cluster.best = best_one
         self._kept.add(best_one)
         return [number for number in alike if not self._place_beside(number, cluster, best_one, matched[number])]
 
-    def _choose(self, before: int | None, rivals: Sequence[int]) -> int:
+    def _choose(self, before: int | None, rivals: Sequence[int], others: Sequence[int]) -> int:
         """The best of tonight's, unless an earlier night kept one that is about as good."""
-        if before is None:
-            return self._best(rivals)
-        if rivals and replaces(self._preferred(self._best(rivals)), self._preferred(before)):
-            return self._best(rivals)
+        if not rivals and before is not None:
+            return before
+        best_one = self._best(rivals, others[:_OTHERS])
+        if before is None or replaces(self._preferred(best_one), self._preferred(before)):
+            return best_one
         return before
 
     def _place_beside(self, number: int, cluster: _Cluster, best_one: int, match: tuple[int, Link]) -> bool:
@@ -211,11 +254,15 @@ class _Desk:
             return compare(self._prints, at, self._known, other, self._limits)
         return compare(self._prints, at, self._prints, other - self._first, self._limits)
 
-    def _best(self, numbers: Sequence[int]) -> int:
-        return numbers[best([self._preferred(number) for number in numbers])]
+    def _best(self, numbers: Sequence[int], others: Sequence[int] = ()) -> int:
+        largest = max(self._pixels[number] for number in numbers)
+        return numbers[
+            best([self._preferred(number, others if self._pixels[number] == largest else ()) for number in numbers])
+        ]
 
-    def _preferred(self, number: int) -> Preferred:
-        return Preferred(self._sha[number], self._pixels[number], self._blur[number])
+    def _preferred(self, number: int, others: Sequence[int] = ()) -> Preferred:
+        near = sum(other != number and self._compare(number, other) is not None for other in others)
+        return Preferred(self._sha[number], self._pixels[number], self._blur[number], near)
 
     def _duplicate(self, other: int, found: Link) -> str:
         turned = "" if found.rule in (None, "near") else f" ({found.rule})"

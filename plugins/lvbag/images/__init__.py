@@ -12,6 +12,7 @@ from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.images.decoding import Header, ImageRefused, check_header, decode
+    from lvbag.images.files import read_file
     from lvbag.images.fingerprints import Fingerprint, fingerprint
     from lvbag.images.looking import Look, look
     from lvbag.images.measures import Quality, quality
@@ -21,13 +22,14 @@ _HOMES = {
     "Fingerprint": "fingerprints",
     "Header": "decoding",
     "ImageRefused": "decoding",
+    "Look": "looking",
     "Quality": "measures",
     "check_header": "decoding",
     "decode": "decoding",
-    "Look": "looking",
     "fingerprint": "fingerprints",
     "look": "looking",
     "quality": "measures",
+    "read_file": "files",
     "square": "prepare",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "fingerprint",
     "look",
     "quality",
+    "read_file",
     "square",
 ]
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from lvbag.errors import LvbagError
+from lvbag.images.avif_boxes import avif_coded_sizes
 from lvbag.images.formats import ALLOWED, declared_size, frames, misses_end, png_sample_bits, sniff
 from lvbag.images.jpeg_marks import jpeg_scans
 from lvbag.images.normalising import orientation, to_rgb
+from lvbag.images.reducing import decoder_scale
 from lvbag.settings import ImageSettings
 
 _PLUGINS = {
@@ -66,6 +68,8 @@ def check_header(data: bytes, limits: ImageSettings) -> Header:
         raise ImageRefused("truncated")
     if (count := frames(data, kind)) > limits.max_frames:
         raise ImageRefused(f"too_many_frames: {count}, images.max_frames is {limits.max_frames}")
+    for coded in avif_coded_sizes(data) if kind == "avif" else ():
+        _check_pixels(coded, limits)
     if kind == "jpg" and jpeg_scans(data, _MAX_SCANS) > _MAX_SCANS:
         raise ImageRefused(f"too_many_scans: more than {_MAX_SCANS}, a picture has about ten")
     return Header(kind, *size)
@@ -99,18 +103,15 @@ class Stored:
     turn: Image.Transpose | None
 
 
-def read_stored(data: bytes, limits: ImageSettings, shortest_px: int | None = None) -> Stored:
-    """Decode the first frame; raises `ImageRefused`.
-
-    With `shortest_px` a decoder that can (JPEG) gives a smaller picture, no side of which is below it.
-    """
+def read_stored(data: bytes, limits: ImageSettings, small: bool = False) -> Stored:
+    """Decode the first frame, with `small` as small as the decoder can make it; raises `ImageRefused`."""
     header = check_header(data, limits)
     sample_bits = png_sample_bits(data) if header.format == "png" else 8
     try:
         with Image.open(io.BytesIO(data), formats=[_PLUGINS[header.format]]) as image:
             size = image.size
             _check_size(size, limits)  # a decoder may read another size out of a crafted file than we did
-            drafted = image.draft(None, (shortest_px, shortest_px)) if shortest_px else None
+            scale = _decode_smaller(image) if small else 1
             image.decodermaxblock = len(data)  # all at once: the bytes are in memory anyhow
             image.load()
             turn = orientation(image)
@@ -119,15 +120,27 @@ def read_stored(data: bytes, limits: ImageSettings, shortest_px: int | None = No
         raise
     except Exception as error:  # on hostile bytes decoders raise anything: OSError, SyntaxError, struct.error …
         raise ImageRefused(_explain(error)) from None
-    return Stored(header.format, size, rgb, round(size[0] / drafted[1][2]) if drafted else 1, turn)
+    return Stored(header.format, size, rgb, scale, turn)
+
+
+def _decode_smaller(image: Image.Image) -> int:
+    """Ask the decoder for a smaller picture; how many times smaller it will be (1 where the format cannot)."""
+    width, height = image.size
+    scale = decoder_scale(image.size)
+    drafted = image.draft(None, (width // scale, height // scale))
+    return 1 if drafted is None else round(width / drafted[1][2])
 
 
 def _check_size(size: tuple[int, int], limits: ImageSettings) -> None:
     width, height = size
-    if width * height > limits.max_pixels:
-        raise ImageRefused(f"too_many_pixels: {width * height} px, images.max_pixels is {limits.max_pixels}")
+    _check_pixels(size, limits)
     if min(width, height) < limits.min_side_px:
         raise ImageRefused(f"too_small: {width}x{height} px, images.min_side_px is {limits.min_side_px}")
+
+
+def _check_pixels(size: tuple[int, int], limits: ImageSettings) -> None:
+    if (pixels := size[0] * size[1]) > limits.max_pixels:
+        raise ImageRefused(f"too_many_pixels: {pixels} px, images.max_pixels is {limits.max_pixels}")
 
 
 def _explain(error: Exception) -> str:

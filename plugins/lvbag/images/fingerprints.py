@@ -36,8 +36,8 @@ _TURNED = (
 )
 """In the order of `VIEWS`."""
 
-_OVERSAMPLING = 4
-"""A hash of n x n bits is read off n * 4 pixels a side."""
+_REDUCING_GAP = 1.5
+"""See PIL's `resize`."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def fingerprint(image: Image.Image) -> Fingerprint:
 
 def fingerprint_reduced(small: Reduced) -> Fingerprint:
     """Fingerprint a picture that was made small."""
-    bits64, bits256 = _bits(small, _SMALL), _bits(small, _LARGE)
+    pixels32, pixels64 = _pixels(small)
+    bits64, bits256 = _bits(pixels32, _SMALL), _bits(pixels64, _LARGE)
     return Fingerprint(
         views64=tuple(bits64.view(">u8").ravel().tolist()),
         views256=tuple(row.tobytes() for row in bits256),
@@ -88,32 +89,38 @@ def fingerprint_reduced(small: Reduced) -> Fingerprint:
     )
 
 
+def _pixels(small: Reduced) -> tuple[Image.Image, Image.Image]:
+    """Grey of 32 x 32 and of 64 x 64 pixels, resampled as imagehash does it.
+
+    A picture that was made small is off by a bit or two anyhow: it is averaged before it is resampled, as far as that
+    moves no more of them, and its smaller pixels are taken from the larger ones. That saves two thirds of the time.
+    """
+    lanczos = Image.Resampling.LANCZOS
+    gap = _REDUCING_GAP if small.factor > 1 else None
+    pixels64 = small.grey.resize((64, 64), lanczos, box=small.box, reducing_gap=gap)
+    return (pixels64 if small.factor > 1 else small.grey).resize((32, 32), lanczos), pixels64
+
+
 @dataclass(frozen=True)
 class _Method:
-    """What is computed once for hashes of n x n bits.
-
-    A picture that was made small anyhow is averaged once more before it is resampled, which saves half of the time and
-    moves no more bits: by `halves`, or as far as `reducing_gap` (see PIL's `resize`) allows.
+    """What is computed once for hashes of n x n bits, which are read off 4n x 4n pixels.
 
     `cosines` (n, 4n) gives the n lowest coefficients of the cosine transform. `places` and `signs` (8, n * n) make
     those of each view: transposing a picture transposes them, mirroring it negates the odd columns, putting it upside
     down the odd rows.
     """
 
-    side_px: int
-    halves: int
-    reducing_gap: float | None
     cosines: NDArray[np.float64]
     places: NDArray[np.intp]
     signs: NDArray[np.float64]
 
 
-def _method(side: int, halves: int, reducing_gap: float | None) -> _Method:
-    length = side * _OVERSAMPLING
+def _method(side: int) -> _Method:
+    length = 4 * side
     frequencies, pixels = np.arange(side)[:, None], np.arange(length)[None, :]
     cosines = 2.0 * np.cos(np.pi * frequencies * (2 * pixels + 1) / (2 * length))  # DCT-II, not normalised
     places, signs = zip(*(_view(turn, side) for turn in _TURNED), strict=True)
-    return _Method(length, halves, reducing_gap, cosines, np.stack(places), np.stack(signs))
+    return _Method(cosines, np.stack(places), np.stack(signs))
 
 
 def _view(turn: Turn, side: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -127,24 +134,14 @@ def _view(turn: Turn, side: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]
     return (grid.T if turn.swaps else grid).ravel(), signs.ravel()
 
 
-_SMALL, _LARGE = _method(8, halves=2, reducing_gap=None), _method(16, halves=1, reducing_gap=1.5)
+_SMALL, _LARGE = _method(8), _method(16)
 
 
-def _bits(small: Reduced, method: _Method) -> NDArray[np.uint8]:
-    """A hash for each view, as `imagehash.phash` computes it: which coefficients are above their median."""
-    low = method.cosines @ _pixels(small, method) @ method.cosines.T
+def _bits(pixels: Image.Image, method: _Method) -> NDArray[np.uint8]:
+    """A hash for each view: which of its coefficients are above their median."""
+    low = method.cosines @ np.asarray(pixels, dtype=np.float64) @ method.cosines.T
     views = low.ravel()[method.places] * method.signs
     ordered = np.sort(views, axis=1)
     half = views.shape[1] // 2
     medians = (ordered[:, half - 1 : half] + ordered[:, half : half + 1]) / 2
     return np.packbits(views > medians, axis=1)
-
-
-def _pixels(small: Reduced, method: _Method) -> NDArray[np.float64]:
-    size, lanczos = (method.side_px, method.side_px), Image.Resampling.LANCZOS
-    if small.factor == 1:  # the picture itself, for which the hash is imagehash's to the bit
-        return np.asarray(small.grey.resize(size, lanczos), dtype=np.float64)
-    left, upper, right, lower = (edge / method.halves for edge in small.box)
-    grey = small.grey.reduce(method.halves) if method.halves > 1 else small.grey
-    pixels = grey.resize(size, lanczos, box=(left, upper, right, lower), reducing_gap=method.reducing_gap)
-    return np.asarray(pixels, dtype=np.float64)

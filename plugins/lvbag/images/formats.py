@@ -1,8 +1,8 @@
 """What a picture's first bytes say: its format, its size in pixels, how many frames, and whether its end is missing.
 
 Read from the bytes alone, before any decoder is opened: some decoders allocate the whole canvas when they are opened,
-so a size has to be known earlier. Sources: PNG (ISO/IEC 15948), WEBP container (RFC 9649), AVIF (ISO/IEC 14496-12
-boxes, `ispe` of ISO/IEC 23008-12), APNG (part of PNG since its third edition).
+so a size has to be known earlier. Sources: PNG (ISO/IEC 15948), APNG (part of PNG since its third edition), WEBP
+container (RFC 9649).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from lvbag.images.avif_boxes import avif_frames, avif_misses_end, avif_size
 from lvbag.images.jpeg_marks import jpeg_misses_end, jpeg_size
 
 ALLOWED = ("jpg", "png", "webp", "avif")
@@ -49,7 +50,7 @@ def sniff(data: bytes) -> str | None:
 
 def declared_size(data: bytes, kind: str) -> tuple[int, int] | None:
     """Width and height in pixels as stored (before EXIF orientation); None when the header ends too early."""
-    readers = {"jpg": jpeg_size, "png": _png_size, "webp": _webp_size, "avif": _avif_size}
+    readers = {"jpg": jpeg_size, "png": _png_size, "webp": _webp_size, "avif": avif_size}
     try:
         return readers[kind](data)
     except (struct.error, IndexError):
@@ -63,13 +64,13 @@ def misses_end(data: bytes, kind: str) -> bool:
     if kind == "png":
         return not any(name == b"IEND" for name, _ in _png_chunks(data))
     if kind == "avif":
-        return _last_box_end(data) > len(data)
+        return avif_misses_end(data)
     return jpeg_misses_end(data)
 
 
 def frames(data: bytes, kind: str) -> int:
     """How many frames there are: as many as are declared, or more where more are there; 1 for a still picture."""
-    readers = {"png": _png_frames, "webp": _webp_frames, "avif": _avif_frames}
+    readers = {"png": _png_frames, "webp": _webp_frames, "avif": avif_frames}
     try:
         return max(1, readers[kind](data)) if kind in readers else 1
     except (struct.error, IndexError):
@@ -152,58 +153,3 @@ def _webp_frames(data: bytes) -> int:
 def _three(data: bytes, at: int) -> int:
     low, high = struct.unpack_from("<HB", data, at)
     return int(low | high << 16)
-
-
-def _avif_size(data: bytes) -> tuple[int, int] | None:
-    """The largest of the items' sizes: the picture itself, or the grid that it is put together from."""
-    sizes = []
-    for _, start, end in _boxes(data, 0, len(data), (b"meta",)):
-        for _, start_properties, end_properties in _boxes(data, start + 4, end, (b"iprp",)):
-            for _, start_list, end_list in _boxes(data, start_properties, end_properties, (b"ipco",)):
-                for _, at, _ in _boxes(data, start_list, end_list, (b"ispe",)):
-                    width, height = struct.unpack_from(">II", data, at + 4)
-                    sizes.append((int(width), int(height)))
-    return max(sizes, key=lambda size: size[0] * size[1], default=None)
-
-
-def _avif_frames(data: bytes) -> int:
-    """A sequence has tracks; the table of sample sizes (`stsz`) of each counts its frames."""
-    if b"stsz" not in data:
-        return 1
-    spans = [(0, len(data))]
-    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
-        spans = [(begin, after) for start, end in spans for _, begin, after in _boxes(data, start, end, (name,))]
-    return max((int(struct.unpack_from(">I", data, begin + 8)[0]) for begin, _ in spans), default=1)
-
-
-def _boxes(data: bytes, start: int, end: int, wanted: tuple[bytes, ...]) -> Iterator[tuple[bytes, int, int]]:
-    """Name, begin and end of the content of the boxes with a wanted name between two positions."""
-    at = start
-    while at + 8 <= min(end, len(data)):
-        begin, after = _box(data, at, end)
-        name = data[at + 4 : at + 8]
-        if name in wanted:
-            yield name, begin, min(after, end)
-        at = after
-
-
-def _box(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Where the content of the box at a position begins, and where the box ends."""
-    (length,) = struct.unpack_from(">I", data, at)
-    begin = at + 8
-    if length == 1:
-        (length,) = struct.unpack_from(">Q", data, at + 8)
-        begin = at + 16
-    elif length == 0:
-        return begin, max(end, begin)  # a box of length 0 reaches to the end of the file
-    return begin, at + max(length, begin - at)
-
-
-def _last_box_end(data: bytes) -> int:
-    at = 0
-    while at + 8 <= len(data):
-        try:
-            _, at = _box(data, at, len(data))
-        except struct.error:
-            return len(data) + 1
-    return at

@@ -12,7 +12,14 @@ from PIL import Image
 from lvbag.images.symmetries import Box
 
 THUMB_SHAPE = (8, 8, 3)
-"""Rows, columns, and L (0 to 100), a, b (-128 to 127) of CIELAB as int8."""
+"""Rows, columns, and L, a, b of CIELAB as int8: see `THUMB_UNITS`."""
+
+THUMB_UNITS = (0.5, 1 / 3, 1 / 3)
+"""What one step of the stored numbers is in L, a and b; L is stored less 50, so that 0 to 100 becomes -100 to 100."""
+
+_CHROMA = 0.045
+"""How much less a difference counts the more colourful both are, as CIE94 has it: a and b are shortened accordingly, so
+that plain distances between cells are those of CIE94, and a picture that was made more colourful stays near."""
 
 # linear sRGB to XYZ divided by the D65 white point (IEC 61966-2-1)
 _TO_XYZ = np.array(
@@ -35,8 +42,12 @@ def colour_thumb(image: Image.Image, box: Box | None = None) -> NDArray[np.int8]
     """
     rows, columns, _ = THUMB_SHAPE
     means = np.asarray(image.resize((columns, rows), Image.Resampling.BOX, box=box))
-    lab = to_lab(means.reshape(-1, 3)).reshape(THUMB_SHAPE)
-    return np.rint(lab).clip(-128, 127).astype(np.int8)
+    lab = to_lab(means.reshape(-1, 3))
+    chroma = _CHROMA * np.hypot(lab[:, 1], lab[:, 2])
+    lab[:, 1:] *= (np.log1p(chroma) / np.maximum(chroma, 1e-9))[:, None]
+    lab[:, 0] -= 50
+    stored: NDArray[np.int8] = np.rint(lab / THUMB_UNITS).astype(np.int8)
+    return stored.reshape(THUMB_SHAPE)
 
 
 def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
