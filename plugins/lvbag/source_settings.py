@@ -41,6 +41,9 @@ class AnySource(Group):
     enabled: bool = Field(default=True, description="false leaves the place out of the nights")
     query_prefix: str = Field(default="Louis Vuitton", description="put before the style code or alias")
     max_pages: PositiveInt = Field(default=20, description="result pages followed per query")
+    licence: str = Field(
+        default="", description="what the owner of the pictures allowed; stands in every snapshot's card"
+    )
 
     @model_validator(mode="after")
     def _is_permitted(self) -> Self:

@@ -10,7 +10,8 @@ import pytest
 from curate_frames import Shop, all_digests, curate_uncropped, jpeg, photo, small, write_images
 
 from lvbag import schemas
-from lvbag.curate import CurateError, build_snapshot, load_funnel, mark_exact, report_night
+from lvbag.curate import CurateError, build_snapshot, load_funnel, mark_exact, quarantined_sources, report_night
+from lvbag.curate.statistics import NightStatistics, SourceStatistics, write_statistics
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import read_table, write_table
@@ -111,11 +112,13 @@ def test_a_night_that_stopped_half_way_is_reported_as_far_as_it_came(store: Stor
     assert funnel["images kept"] == 1
     assert "snapshot train" not in funnel
     page = store.get(keys.night_report(NIGHT)).decode()
-    assert "Not done: near duplicates, validation, cleaning." in page
+    assert "Not done: near duplicates, validation, cleaning, comparison of crops." in page
     assert "No snapshot stands after this night." in page
 
 
-def test_a_quarantined_night_says_why(store: Store, settings: Settings) -> None:
+def test_a_source_that_was_set_aside_and_what_was_noted_stand_above_everything_else(
+    store: Store, settings: Settings
+) -> None:
     shop = Shop(store, NIGHT)
     shop.listing("a", [jpeg(photo(1)), jpeg(photo(2))])
     shop.close()
@@ -124,8 +127,17 @@ def test_a_quarantined_night_says_why(store: Store, settings: Settings) -> None:
     refused = near.with_columns(pl.lit("refused").alias("verdict"), pl.lit("quarantined: 2 of 2 fail").alias("reason"))
     write_table(store, keys.stage(NIGHT, "validate"), refused, schemas.STAGE_VALIDATE)
     write_images(store, NIGHT, refused)
+    sources = {
+        "shop": SourceStatistics(listings=1, pictures=2, quarantined="rows_refused: 1.0"),
+        "other": SourceStatistics(listings=1),
+    }
+    write_statistics(store, NightStatistics(night=NIGHT, sources=sources, notes=("source_present: third: 0",)))
     assert report_night(store, settings, NIGHT).funnel["refused by validation: quarantined"] == 2
-    assert "The whole night was set aside: quarantined: 2 of 2 fail" in store.get(keys.night_report(NIGHT)).decode()
+    page = store.get(keys.night_report(NIGHT)).decode()
+    assert "Source shop was set aside whole: rows_refused: 1.0." in page
+    assert "Worth a look: source_present: third: 0." in page
+    assert "Source other" not in page
+    assert quarantined_sources(store, NIGHT) == {"shop": "rows_refused: 1.0"}
 
 
 def test_a_night_without_report_is_an_error_that_says_what_to_do(store: Store) -> None:

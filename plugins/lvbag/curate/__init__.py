@@ -12,12 +12,16 @@ from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.curate.clean import clean_part, plan_cleaning
+    from lvbag.curate.crops import mark_crops
+    from lvbag.curate.diff import diff_snapshots
     from lvbag.curate.errors import CurateError
     from lvbag.curate.exact import mark_exact
     from lvbag.curate.near import mark_near
     from lvbag.curate.report import load_funnel, report_night
     from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
     from lvbag.curate.snapshot import build_snapshot, newest_snapshot
+    from lvbag.curate.statistics import quarantined_sources
+    from lvbag.curate.straddle import check_snapshot
     from lvbag.curate.validate import validate_night
     from lvbag.curate.whole import curate_night
 
@@ -29,13 +33,17 @@ _HOMES = {
     "StageResult": "results",
     "ValidationResult": "results",
     "build_snapshot": "snapshot",
+    "check_snapshot": "straddle",
     "clean_part": "clean",
     "curate_night": "whole",
+    "diff_snapshots": "diff",
     "load_funnel": "report",
+    "mark_crops": "crops",
     "mark_exact": "exact",
     "mark_near": "near",
     "newest_snapshot": "snapshot",
     "plan_cleaning": "clean",
+    "quarantined_sources": "statistics",
     "report_night": "report",
     "validate_night": "validate",
 }
@@ -48,13 +56,17 @@ __all__ = [
     "StageResult",
     "ValidationResult",
     "build_snapshot",
+    "check_snapshot",
     "clean_part",
     "curate_night",
+    "diff_snapshots",
     "load_funnel",
+    "mark_crops",
     "mark_exact",
     "mark_near",
     "newest_snapshot",
     "plan_cleaning",
+    "quarantined_sources",
     "report_night",
     "validate_night",
 ]

@@ -14,9 +14,12 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.curate.history import curated_tables
+from lvbag.curate.places import snapshot_after
 from lvbag.curate.reasons import KEPT, count_kept, count_refused
 from lvbag.curate.splits import SPLITS
-from lvbag.store import Bucket, ObjectMissing, Store, keys
+from lvbag.curate.statistics import statistics_of
+from lvbag.store import Bucket, CorruptObject, ObjectMissing, Store, keys
+from lvbag.store.remedies import remedy
 from lvbag.store.tables import read_table, read_tables
 
 STEPS = {
@@ -24,6 +27,7 @@ STEPS = {
     "near": "near duplicates",
     "validate": "validation",
     "clean": "cleaning",
+    "crops": "comparison of crops",
 }
 """The steps that refuse pictures, in order, as people read them."""
 
@@ -51,6 +55,8 @@ class NightTables:
     snapshot: str | None
     manifest: pl.DataFrame
     crawl: CrawlNotes = CrawlNotes()
+    quarantined: Mapping[str, str] = field(default_factory=dict)  # sources that were set aside, with the reason
+    remarks: tuple[str, ...] = ()  # what validation noted without refusing anything
 
     @property
     def last(self) -> pl.DataFrame | None:
@@ -60,7 +66,7 @@ class NightTables:
     @property
     def detectors(self) -> tuple[str, ...]:
         """The detector versions that cleaned this night; `none` where there was no champion."""
-        clean = self.steps.get("clean")
+        clean = self.steps.get("crops", self.steps.get("clean"))
         return () if clean is None else tuple(clean["detector"].drop_nulls().unique().sort())
 
 
@@ -73,13 +79,15 @@ def read_night(store: Store, night: dt.date) -> NightTables:
         for name, schema in schemas.STAGES.items()
         if store.exists(keys.stage(night, name))
     }
+    if cleaned := [item.ref for item in store.list_objects(Bucket.CURATED, keys.cleaned_prefix(night))]:
+        steps["clean"] = read_tables(store, cleaned, schemas.CLEANED)
     if parts := curated_tables(store).get(night):
-        steps["clean"] = read_tables(store, parts, schemas.IMAGES)
-    pointer = keys.snapshot_of_night(night)
-    snapshot = str(store.get_json(pointer)["snapshot"]) if store.exists(pointer) else None
+        steps["crops"] = read_tables(store, parts, schemas.IMAGES)
+    snapshot = snapshot_after(store, night)
     manifest = schemas.MANIFEST.to_frame()
     if snapshot is not None:
         manifest = read_table(store, keys.snapshot(snapshot, "manifest.parquet"), schemas.MANIFEST)
+    seen = statistics_of(store, night)
     return NightTables(
         night,
         read_tables(store, listings, schemas.LISTINGS),
@@ -88,23 +96,28 @@ def read_night(store: Store, night: dt.date) -> NightTables:
         snapshot,
         manifest,
         _crawl_notes(store, night),
+        {} if seen is None else {name: one.quarantined for name, one in seen.sources.items() if one.quarantined},
+        () if seen is None else seen.notes,
     )
 
 
 def _crawl_notes(store: Store, night: dt.date) -> CrawlNotes:
+    ref = keys.night_manifest(night)
     try:
-        said = store.get_json(keys.night_manifest(night))
+        said = store.get_json(ref)
+        pages = said.get("pages_of_results", {})
+        return CrawlNotes(
+            failed_shards=said.get("failed_shards", {}),
+            missing_shards=tuple(said.get("missing_shards", ())),
+            hosts_given_up=said.get("hosts_given_up", {}),
+            pages_read=int(pages.get("read", 0)),
+            pages_failed=int(pages.get("failed", 0)),
+            dropped=said.get("dropped", {}),
+        )
     except ObjectMissing:
         return CrawlNotes()
-    pages = said.get("pages_of_results", {})
-    return CrawlNotes(
-        failed_shards=said.get("failed_shards", {}),
-        missing_shards=tuple(said.get("missing_shards", ())),
-        hosts_given_up=said.get("hosts_given_up", {}),
-        pages_read=int(pages.get("read", 0)),
-        pages_failed=int(pages.get("failed", 0)),
-        dropped=said.get("dropped", {}),
-    )
+    except (AttributeError, TypeError, ValueError):
+        raise CorruptObject(f"{store.uri(ref)} is no manifest of a night; {remedy(ref)}") from None
 
 
 def count_funnel(tables: NightTables) -> dict[str, int]:

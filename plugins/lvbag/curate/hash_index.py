@@ -1,4 +1,4 @@
-"""Which of very many 64-bit codes lie within a few bits of others: an exact index, its memory bounded by the codes.
+"""Which of very many 64-bit codes lie within a few bits of others: an exact index, in memory bounded by the codes.
 
 Multi-index hashing (Norouzi, Punjani and Fleet, 2012): the bits are dealt into three chunks, and codes that differ in
 at most r bits differ in at most about r / 3 bits of one of them. Each chunk has a table of its values; a query looks up
@@ -54,7 +54,7 @@ class HashIndex:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it holds: 44 bytes a code and a seventh of the codes as room, and 32 MB where there are many."""
+        """Memory that it holds: 44 bytes a code, one more as room to grow, and 32 MB of tables where there are many."""
         return self._room.nbytes + sum(table.nbytes for table in self._tables)
 
     def add(self, codes: NDArray[np.uint64]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from lvbag import schemas
-from lvbag.nights import parse_night
+from lvbag.curate.errors import CurateError
+from lvbag.nights import NightError, parse_night
 from lvbag.store import Bucket, Ref, Store, keys
 from lvbag.store.tables import read_columns
 
@@ -18,7 +19,11 @@ def curated_tables(store: Store) -> dict[dt.date, list[Ref]]:
     tables: dict[dt.date, list[Ref]] = {}
     for item in store.list_objects(Bucket.CURATED, keys.curated_images_prefix()):
         name = item.ref.key.removeprefix(keys.curated_images_prefix()).split("/")[0]
-        tables.setdefault(parse_night(name.removeprefix("night=")), []).append(item.ref)
+        try:
+            night = parse_night(name.removeprefix("night="))
+        except NightError:
+            raise CurateError(f"{store.uri(item.ref)} belongs to no night; remove it") from None
+        tables.setdefault(night, []).append(item.ref)
     return dict(sorted(tables.items()))
 
 

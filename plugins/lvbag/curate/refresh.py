@@ -15,8 +15,8 @@ import polars as pl
 from lvbag.curate.looks import Unseen, Wanted, look_at_all
 from lvbag.images.fingerprints import VERSION
 from lvbag.settings import ImageSettings
-from lvbag.store import ObjectMissing, Store, keys
-from lvbag.store.tables import read_table, write_table
+from lvbag.store import CorruptObject, ObjectMissing, Store, keys
+from lvbag.store.tables import SchemaError, read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,9 @@ def _refreshed(store: Store, limits: ImageSettings, night: object, rows: pl.Data
     try:
         before = read_table(store, ref, _REFRESHED)
     except ObjectMissing:
+        before = _REFRESHED.to_frame()
+    except (CorruptObject, SchemaError) as error:  # all of it can be had again
+        log.warning("curate.refresh takes all fingerprints again night=%s why=%s", night, error)
         before = _REFRESHED.to_frame()
     missing = rows.join(before, on="sha256", how="anti")
     if missing.is_empty():

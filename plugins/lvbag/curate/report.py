@@ -93,10 +93,11 @@ def _notes(tables: NightTables) -> tuple[str, ...]:
     missing = [title for name, title in STEPS.items() if name not in tables.steps]
     if missing:
         notes.append(f"Not done: {', '.join(missing)}.")
-    if tables.last is not None:
-        reasons = tables.last.filter(pl.col("reason").str.starts_with("quarantined"))["reason"]
-        if len(reasons):
-            notes.append(f"The whole night was set aside: {reasons[0]}.")
+    notes += [
+        f"Source {name} was set aside whole: {why}. Its tables are kept under quarantine/ in the curated bucket."
+        for name, why in tables.quarantined.items()
+    ]
+    notes += [f"Worth a look: {remark}." for remark in tables.remarks]
     if "none" in tables.detectors:
         notes.append(NO_DETECTOR_NOTE)
     elif tables.detectors:

@@ -1,88 +1,84 @@
 """Which split a picture belongs to: train, val or test. Pure functions, no store.
 
-A group is what must not be torn apart: pictures of one listing (they show one bag in one light) and pictures of one
-near-duplicate cluster. A group is put into a split once and stays there for ever, and what joins it later follows.
-Only pictures that are in the data set bind: a stock photo that a hundred shops show, refused as a duplicate, does not
-run their listings together into one heap.
+A group is what must not be torn apart: pictures of one listing (they show one bag in one light), of one near-duplicate
+cluster, of one cluster of crops, and the listings of one seller who is no shop. A group is put into a split once and
+stays there for ever, and what joins it later follows. Only pictures that are kept bind: a stock photo that a hundred
+shops show, refused as a duplicate, does not run their listings together into one heap.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from lvbag.curate.dealing import MIN_GROUPS, deal
 from lvbag.curate.errors import CurateError
+from lvbag.curate.groups import HELD_FIRST, SPLITS, Groups, Home, Member
 
-SPLITS = ("train", "val", "test")
+__all__ = ["MIN_GROUPS", "SPLITS", "Assignment", "Home", "Member", "assign", "check", "find_shops"]
 
-MIN_GROUPS = 5
-"""A product with fewer groups has nothing to spare: they all go to train."""
+NEW_CONFLICT = "group_conflict"
+"""A new picture that would tie two splits together: it is refused."""
 
-
-@dataclass(frozen=True)
-class Member:
-    """A picture as far as splitting is concerned; `listing` is unique over all sources.
-
-    `near` names other clusters to which the picture is a near-duplicate as well.
-    """
-
-    sha256: str
-    style_code: str
-    listing: tuple[str, str]
-    cluster: str
-    near: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a picture belongs; kept for ever once it was given."""
-
-    sha256: str
-    listing: tuple[str, str]
-    cluster: str
-    group: str
-    split: str
+LATE_CONFLICT = "late_conflict"
+"""A picture that was placed before it turned out to be a copy of one in another split: it leaves, the other stays."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """`homes` of the pictures that were placed, by sha256; `conflicts`: reasons of those that were refused."""
+    """`homes` of the pictures that were placed, by sha256; `conflicts`: reasons of those that were refused.
+
+    `torn`: sellers whose listings already lie in more than one split, and who therefore bind nothing.
+    """
 
     homes: dict[str, Home]
     conflicts: dict[str, str]
+    torn: tuple[str, ...] = ()
 
 
-def assign(members: Sequence[Member], previous: Iterable[Home], test_share: float, val_share: float) -> Assignment:
+def assign(
+    members: Iterable[Member],
+    previous: Iterable[Home],
+    test_share: float,
+    val_share: float,
+    shops: Set[str] = frozenset(),
+) -> Assignment:
     """Give every picture a group and a split.
 
-    `members` in any order; `previous` are all homes ever given. A picture with a home keeps it. A new picture joins
-    the group that its listing or cluster belongs to; where these lie in different splits it is refused
-    (`group_conflict`). New groups go, product by product and in the order of their hash, where the most is missing to
-    the shares. The same input in any order gives the same answer.
+    `members` in any order; `previous` are all homes ever given; `shops` are sellers who bind nothing. A picture with a
+    home keeps it. A new picture joins the group that its listing or cluster belongs to; where these lie in different
+    splits it is refused. New groups are dealt (`lvbag.curate.dealing`). The same input in any order gives the same
+    answer.
     """
-    kept = sorted(previous, key=lambda home: home.sha256)
-    groups = _Groups(kept)
-    known = {home.sha256: home for home in kept}
-    ordered = sorted(members, key=lambda member: member.sha256)
+    known = {home.sha256: home for home in previous}
+    check(known.values())
+    members = list(members)
+    groups = Groups(known.values(), _both_ways(members))
+    placed: list[Member] = []
     conflicts: dict[str, str] = {}
-    for member in ordered:
-        if member.sha256 not in known and (reason := groups.join(member)):
-            conflicts[member.sha256] = reason
-    placed = [member for member in ordered if member.sha256 not in conflicts]
-    names = {member.sha256: groups.name(member) for member in placed if member.sha256 not in known}
-    names |= {member.sha256: known[member.sha256].group for member in placed if member.sha256 in known}
-    fixed = {home.group: home.split for home in kept} | groups.splits()
-    splits = _fill(placed, names, fixed, test_share, val_share)
-    homes = {
-        member.sha256: known.get(member.sha256)
-        or Home(member.sha256, member.listing, member.cluster, names[member.sha256], splits[names[member.sha256]])
-        for member in placed
-    }
-    check([*kept, *homes.values()])
-    return Assignment(homes, conflicts)
+    for member in sorted(members, key=lambda member: _turn(member, known)):
+        if (reason := groups.join(member, known.get(member.sha256))) is None:
+            placed.append(member)
+        else:
+            rule = LATE_CONFLICT if member.sha256 in known else NEW_CONFLICT
+            conflicts[member.sha256] = f"{rule}: {reason}"
+    torn = groups.bind_sellers(shops)
+    names = groups.names(placed) | {sha256: home.group for sha256, home in known.items()}
+    splits = {**groups.splits(), **{home.group: home.split for home in known.values()}}
+    splits |= deal(_sizes(placed, names), splits, {"test": test_share, "val": val_share})
+    homes = {member.sha256: known.get(member.sha256) or _home(member, names, splits) for member in placed}
+    check([*known.values(), *(_home(member, names, splits) for member in placed)])
+    return Assignment(homes, conflicts, tuple(torn))
+
+
+def find_shops(listings: Iterable[tuple[str, tuple[str, str]]], max_listings: int) -> frozenset[str]:
+    """The sellers of whom more listings than that have ever been kept; `listings` are (seller, listing), repeated or
+    not."""
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for seller, listing in listings:
+        found[seller].add(listing)
+    return frozenset(seller for seller, theirs in found.items() if len(theirs) > max_listings)
 
 
 def check(homes: Iterable[Home]) -> None:
@@ -98,121 +94,30 @@ def check(homes: Iterable[Home]) -> None:
                 )
 
 
-# ------------------------------------------------------------------ groups
+def _turn(member: Member, known: Mapping[str, Home]) -> tuple[int, bool, str]:
+    """Who comes first: what has a place, and there what is in test; then what is new; last what stands behind it."""
+    home = known.get(member.sha256)
+    return (len(HELD_FIRST) if home is None else HELD_FIRST[home.split], member.spare, member.sha256)
 
 
-class _Groups:
-    """Groups that grow: a union-find over listings and clusters, in which a group knows its name and its split."""
-
-    def __init__(self, homes: Sequence[Home]) -> None:
-        self._parent: dict[object, object] = {}
-        self._name: dict[object, str] = {}
-        self._split: dict[object, str] = {}
-        for home in homes:
-            root = self._union(("listing", home.listing), ("cluster", home.cluster))
-            self._name[root] = min(home.group, self._name.get(root, home.group))
-            self._split[root] = home.split
-
-    def join(self, member: Member) -> str | None:
-        """Let a new picture tie its listing and its clusters together; the reason when that may not be."""
-        nodes = [("listing", member.listing), *(("cluster", name) for name in (member.cluster, *member.near))]
-        placed = {node: self._split[self._find(node)] for node in nodes if self._find(node) in self._split}
-        if len(set(placed.values())) > 1:
-            return "group_conflict: " + ", ".join(
-                f"{kind} {name if isinstance(name, str) else '/'.join(name)} is in {split}"
-                for (kind, name), split in placed.items()
-            )
-        root = self._find(nodes[0])
-        for node in nodes[1:]:
-            root = self._union(root, node)
-        if root not in self._split:
-            self._name[root] = min(member.sha256, self._name.get(root, member.sha256))
-        return None
-
-    def name(self, member: Member) -> str:
-        """The name of a joined picture's group."""
-        return self._name[self._find(("listing", member.listing))]
-
-    def splits(self) -> dict[str, str]:
-        """The splits of the groups that have one, by name."""
-        return {self._name[root]: split for root, split in self._split.items() if self._find(root) == root}
-
-    def _find(self, node: object) -> object:
-        self._parent.setdefault(node, node)
-        while self._parent[node] != node:
-            self._parent[node] = node = self._parent[self._parent[node]]
-        return node
-
-    def _union(self, one: object, other: object) -> object:
-        """Two groups become one; one that has a split gives it its name and split, else the smaller name wins."""
-        roots = sorted(
-            {self._find(one), self._find(other)},
-            key=lambda root: (root not in self._split, self._name.get(root, "~"), repr(root)),
-        )
-        for root in roots[1:]:
-            self._parent[root] = roots[0]
-            if roots[0] not in self._split and root in self._name:
-                self._name[roots[0]] = min(self._name[root], self._name.get(roots[0], self._name[root]))
-        return roots[0]
+def _home(member: Member, names: Mapping[str, str], splits: Mapping[str, str]) -> Home:
+    name = names[member.sha256]
+    return Home(member.sha256, member.listing, member.cluster, name, splits[name], member.seller, member.crop_cluster)
 
 
-# ------------------------------------------------------------------ shares
+def _both_ways(members: Iterable[Member]) -> dict[str, set[str]]:
+    """Near-duplicates of each picture, also where only the other one names it."""
+    near: dict[str, set[str]] = defaultdict(set)
+    for member in members:
+        for other in member.near:
+            near[member.sha256].add(other)
+            near[other].add(member.sha256)
+    return near
 
 
-def _fill(
-    members: Sequence[Member], names: Mapping[str, str], fixed: Mapping[str, str], test_share: float, val_share: float
-) -> dict[str, str]:
-    """The split of every group, those that have one already included."""
-    sizes = Counter(names[member.sha256] for member in members)
-    product: dict[str, str] = {}
-    for member in members:  # a listing whose title was corrected may hold two products; its first picture decides
-        product.setdefault(names[member.sha256], member.style_code)
-    by_product: dict[str, list[str]] = defaultdict(list)
-    for name in sizes:
-        by_product[product[name]].append(name)
-    splits = dict(fixed)
-    for style_code in sorted(by_product):
-        groups = {name: sizes[name] for name in by_product[style_code]}
-        splits |= _fill_product(groups, splits, {"test": test_share, "val": val_share})
-    return splits
-
-
-def _fill_product(groups: Mapping[str, int], fixed: Mapping[str, str], shares: Mapping[str, float]) -> dict[str, str]:
-    """Splits of a product's groups (sizes by name) that are not fixed yet."""
-    total = sum(groups.values())
-    wanted = {"train": total * (1 - sum(shares.values())), **{split: total * share for split, share in shares.items()}}
-    held = Counter({split: 0 for split in wanted})
-    for name, size in groups.items():
-        if name in fixed:
-            held[fixed[name]] += size
-    new = sorted((name for name in groups if name not in fixed), key=_shuffled)
-    if len(groups) < MIN_GROUPS:
-        return dict.fromkeys(new, "train")
-    # a group that is larger than what is wanted would make a test set of one seller's photos; those that only train
-    # can hold come first, so that the others make up for them
-    room = max(math.ceil(wanted[split]) for split in shares)
-    chosen: dict[str, str] = {}
-    for name in sorted(new, key=lambda name: groups[name] <= room):
-        fits = [split for split in wanted if split == "train" or held[split] + groups[name] <= math.ceil(wanted[split])]
-        chosen[name] = max(fits, key=lambda split: (wanted[split] - held[split]) / wanted[split])
-        held[chosen[name]] += groups[name]
-    for split in shares:
-        if not held[split]:
-            _give_smallest(groups, chosen, split, held)
-    return chosen
-
-
-def _give_smallest(groups: Mapping[str, int], chosen: dict[str, str], split: str, held: Counter[str]) -> None:
-    """Every group is larger than the whole share: the smallest of the new ones goes there all the same."""
-    spare = [name for name in chosen if chosen[name] == "train"]
-    if not spare:
-        return
-    name = min(spare, key=lambda name: (groups[name], _shuffled(name)))
-    chosen[name] = split
-    held[split] += groups[name]
-    held["train"] -= groups[name]
-
-
-def _shuffled(name: str) -> str:
-    """An order that has nothing to do with the pictures and never changes."""
-    return hashlib.sha256(f"split:{name}".encode()).hexdigest()
+def _sizes(placed: Sequence[Member], names: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """Images by product of every group; what stands behind a better copy does not count."""
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for member in placed:
+        sizes[names[member.sha256]][member.style_code] += 0 if member.spare else 1
+    return sizes

@@ -59,6 +59,16 @@ def add_cleaning(nights: XComArg) -> XComArg:
             log.info("crops %s", curate.mark_crops(store, settings, parse_night(night), _numbers(parts, night)))
         return parts
 
+    parts = plan_cleaning(nights)
+    cleaned = clean_part.expand(job=parts)
+    compared = mark_crops(nights, parts)
+    cleaned >> compared
+    return _add_snapshot(nights, compared)
+
+
+def _add_snapshot(nights: XComArg, compared: XComArg) -> XComArg:
+    """`build_snapshot → check_snapshot → announce`, after the crops of all parts (`compared`) were compared."""
+
     @task
     def build_snapshot(nights: list[str], parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Split products into train, val and test without near-duplicates across, and write the snapshot."""
@@ -103,10 +113,6 @@ def add_cleaning(nights: XComArg) -> XComArg:
         counts = {name: newest[name] for name in ("products", "images", "train", "val", "test")}
         outlet_events[DATASET].extra = {"snapshot": newest["snapshot"], "night": newest["night"], "counts": counts}
 
-    parts = plan_cleaning(nights)
-    cleaned = clean_part.expand(job=parts)
-    compared = mark_crops(nights, parts)
-    cleaned >> compared
     snapshots = check_snapshot(build_snapshot(nights, compared))
     announce(snapshots)
     return snapshots
