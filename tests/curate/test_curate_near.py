@@ -204,6 +204,6 @@ def test_twelve_edits_and_all_turns_of_one_real_photo_are_one_cluster(store: Sto
     mark_near(store, settings, FIRST)
     rows = near(store, FIRST)
     assert len({rows[sha256]["cluster"] for sha256 in (*edited, *rotated)} - {None}) == 1  # None: the same bytes twice
-    rules = {rows[sha256]["rule"] for sha256 in rotated} - {None, "near"}
+    rules = {rows[sha256]["rule"] for sha256 in (*edited, *rotated)} - {None, "near"}
     assert rules == {f"near_{view}" for view in VIEWS[1:]}
     assert digest(mods[0].read_bytes()) in rows

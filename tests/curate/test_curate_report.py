@@ -135,7 +135,7 @@ def test_a_source_that_was_set_aside_and_what_was_noted_stand_above_everything_e
     assert report_night(store, settings, NIGHT).funnel["refused by validation: quarantined"] == 2
     page = store.get(keys.night_report(NIGHT)).decode()
     assert "Source shop was set aside whole: rows_refused: 1.0." in page
-    assert "Worth a look: source_present: third: 0." in page
+    assert "Worth a look: source_present: third: 0: " in page
     assert "Source other" not in page
     assert quarantined_sources(store, NIGHT) == {"shop": "rows_refused: 1.0"}
 

@@ -9,12 +9,14 @@ import datetime as dt
 import io
 import logging
 import os.path
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 from PIL import Image
 
 from lvbag.curate.errors import CurateError
+from lvbag.curate.expectations import expectations
 from lvbag.curate.funnel import STEPS, CrawlNotes, NightTables, count_funnel, read_night
 from lvbag.curate.page import Example, NightPage, ProductLine, Refusal, render
 from lvbag.curate.reasons import REFUSED, count_kept, rule_of
@@ -40,7 +42,7 @@ def report_night(store: Store, settings: Settings, night: dt.date) -> ReportResu
     funnel = count_funnel(tables)
     page = NightPage(
         night=night.isoformat(),
-        notes=_notes(tables),
+        notes=_notes(tables, {one.name: one.why for one in expectations(settings, ())}),
         snapshot=tables.snapshot,
         data_docs=_data_docs_address(store, night),
         funnel=funnel,
@@ -82,7 +84,8 @@ def product_lines(tables: NightTables) -> tuple[ProductLine, ...]:
 # ------------------------------------------------------------------ helpers
 
 
-def _notes(tables: NightTables) -> tuple[str, ...]:
+def _notes(tables: NightTables, why: Mapping[str, str]) -> tuple[str, ...]:
+    """What a reader is told first; `why` says of each expectation what a failure means."""
     notes = _crawl_notes(tables.crawl)
     if not tables.fetches.height:
         notes.append("The crawl of this night fetched no picture.")
@@ -97,7 +100,9 @@ def _notes(tables: NightTables) -> tuple[str, ...]:
         f"Source {name} was set aside whole: {why}. Its tables are kept under quarantine/ in the curated bucket."
         for name, why in tables.quarantined.items()
     ]
-    notes += [f"Worth a look: {remark}." for remark in tables.remarks]
+    notes += [
+        f"Worth a look: {remark}: {why.get(remark.split(':')[0], 'see the data docs')}." for remark in tables.remarks
+    ]
     if "none" in tables.detectors:
         notes.append(NO_DETECTOR_NOTE)
     elif tables.detectors:
