@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import itertools
+import json
 import re
 import tarfile
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small, write_images
@@ -15,9 +18,15 @@ from PIL import Image
 
 from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot, mark_exact, mark_near, newest_snapshot
-from lvbag.settings import Settings
+from lvbag.curate import snapshot as snapshot_module
+from lvbag.curate.diff import diff_snapshots
+from lvbag.curate.stats import read_stats
+from lvbag.curate.straddle import check_snapshot
+from lvbag.settings import CrawlSettings, Settings
+from lvbag.source_settings import EbayHtmlSettings
 from lvbag.store import Bucket, CorruptObject, Store, keys
 from lvbag.store.tables import read_table
+from lvbag.tombstones import seller_key, tombstone_ref
 
 FIRST, SECOND, THIRD = dt.date(2026, 11, 23), dt.date(2026, 11, 24), dt.date(2026, 11, 25)
 PRODUCTS = ("M40156", "M41108")
@@ -206,5 +215,189 @@ def test_card_stats_and_preview_say_what_is_inside(store: Store, settings: Setti
     card = store.get(keys.snapshot(result.snapshot, "card.md")).decode()
     assert f"# Snapshot {result.snapshot}" in card
     assert "images passed uncropped" in card
+    assert "None stood before this one" in card
+    assert "NOT STATED: the settings name no source shop any more" in card
     with Image.open(io.BytesIO(store.get(keys.snapshot(result.snapshot, "preview.jpg")))) as preview:
-        assert preview.size == (110 + 8 * 96, 2 * 96)
+        assert preview.size == (120 + 10 * 96 + 3 * 14, 64 + 2 * 96 + 14)
+
+
+def test_the_card_lists_what_each_sources_owner_allowed(store: Store, settings: Settings) -> None:
+    sources = {
+        "shop": {"search_url": "https://shop.test/?q={query}", "licence": "ours to train on | by contract <b>"},
+        "ebay": {"kind": "ebay_html", "permission": EbayHtmlSettings.SENTENCE},
+        "unused": {"search_url": "https://other.test/?q={query}", "licence": "nothing of it is here"},
+    }
+    chosen = small(settings)
+    crawl = CrawlSettings.model_validate({"sources": sources})
+    chosen = chosen.model_copy(update={"crawl": crawl})
+    shop = Shop(store, FIRST)
+    for seed in range(16):
+        source = "ebay" if seed % 4 == 0 else "shop"
+        shop.listing(f"l{seed}", [jpeg(photo(1000 + seed))], style_code=PRODUCTS[seed % 2], source=source)
+    shop.close()
+    result = build_snapshot(store, chosen, FIRST, curate_uncropped(store, chosen, FIRST))
+    card = store.get(keys.snapshot(str(result.snapshot), "card.md")).decode()
+    assert "| shop | 12 | ours to train on \\| by contract \\<b\\> |" in card
+    assert "| ebay | 4 | NOT STATED: set crawl.sources.ebay.licence to what the owner allowed |" in card
+    assert f"ebay (ebay\\_html) is crawled because this was confirmed: \u201c{EbayHtmlSettings.SENTENCE}\u201d" in card
+    assert "nothing of it is here" not in card
+    notes = read_stats(store, str(result.snapshot)).licences
+    assert [(note.source, note.images) for note in notes] == [("ebay", 4), ("shop", 12)]
+
+
+def test_statistics_of_an_earlier_release_are_still_read(store: Store) -> None:
+    old = {
+        "snapshot": "2026-11-01-0123456789ab",
+        "images": 1,
+        "products": [],
+        "splits": {"train": 1, "val": 0, "test": 0},
+        "groups": 1,
+        "nights": {"2026-11-01": 1},
+        "sources": {"shop": 1},
+        "detectors": ["none"],
+        "refused": {},
+        "group_conflicts": 0,
+    }
+    store.put_json(keys.snapshot("2026-11-01-0123456789ab", "stats.json"), old)
+    stats = read_stats(store, "2026-11-01-0123456789ab")
+    assert (stats.images, stats.licences, stats.drift) == (1, (), None)
+    store.put_json(keys.snapshot("2026-11-01-0123456789ab", "stats.json"), {**old, "images": "many"})
+    with pytest.raises(CorruptObject, match=r"stats\.json does not fit: images: "):
+        read_stats(store, "2026-11-01-0123456789ab")
+
+
+def test_drift_against_the_night_before_stands_in_card_and_statistics(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    second = build_snapshot(store, chosen, SECOND, market(store, chosen, SECOND, range(24)))
+    drift = read_stats(store, str(second.snapshot)).drift
+    assert drift is not None
+    assert (drift.before, sum(change.added for change in drift.changes)) == (first.snapshot, 16)
+    assert "no image moved to another split" in store.get(keys.snapshot(str(second.snapshot), "card.md")).decode()
+
+
+def test_a_sellers_listings_stay_in_one_split_over_the_nights(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    tables = []
+    for night, count in ((FIRST, 24), (SECOND, 48)):
+        shop = Shop(store, night)
+        for seed in range(count):
+            seller = "Shop" if seed % 3 == 0 else f"Private {seed % 8}"
+            shop.listing(f"l{seed}", [jpeg(photo(5000 + seed))], style_code=PRODUCTS[seed % 2], seller=seller)
+        shop.close()
+        chosen = chosen.model_copy(
+            update={"curate": chosen.curate.model_copy(update={"max_seller_listings": 6, "min_images": 5})}
+        )
+        result = build_snapshot(store, chosen, night, curate_uncropped(store, chosen, night))
+        tables.append(manifest(store, str(result.snapshot)))
+    stats = read_stats(store, str(result.snapshot))
+    assert (stats.sellers, stats.shops, stats.torn_sellers) == (9, 1, 0)
+    private = tables[1].filter(pl.col("seller_key") != seller_key("shop", "Shop"))
+    assert private.group_by("seller_key").agg(pl.col("split").n_unique())["split"].max() == 1
+    theirs = tables[1].filter(seller_key=seller_key("shop", "Shop"))
+    assert theirs["group"].n_unique() == theirs.height
+    places = read_table(store, keys.snapshot(str(result.snapshot), "splits.parquet"), schemas.SPLITS)
+    assert places["seller_key"].null_count() == 0
+
+
+def test_a_better_copy_takes_the_place_of_the_one_it_is_a_copy_of(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    before = manifest(store, str(first.snapshot))
+    shop = Shop(store, SECOND)
+    old = before.filter(split="test").row(0, named=True)
+    seed = next(n for n in range(1000, 1032) if digest(jpeg(photo(n))) == old["sha256"])
+    large = np.asarray(photo(seed, (640, 480)), dtype=np.int16)
+    grain = np.random.default_rng(1).integers(-12, 12, large.shape, dtype=np.int16)
+    sharper = Image.fromarray((large + grain).clip(0, 255).astype(np.uint8))
+    (better,) = shop.listing("copy", [jpeg(sharper)], style_code=old["style_code"])
+    shop.close()
+    second = build_snapshot(store, chosen, SECOND, curate_uncropped(store, chosen, SECOND))
+    after = manifest(store, str(second.snapshot))
+    assert before.height == after.height
+    assert old["sha256"] not in set(after["sha256"])
+    now = after.filter(sha256=better).row(0, named=True)
+    assert (now["split"], now["group"], now["cluster"]) == ("test", old["group"], old["cluster"])
+    places = read_table(store, keys.snapshot(str(second.snapshot), "splits.parquet"), schemas.SPLITS)
+    assert {old["sha256"], better} <= set(places["sha256"])
+    stats = read_stats(store, str(second.snapshot))
+    assert stats.replaced == 1
+    assert stats.drift is not None
+    assert {c.split: (c.added, c.removed, c.replaced) for c in stats.drift.changes}["test"] == (1, 1, 1)
+
+
+def test_what_was_taken_down_enters_no_snapshot_and_is_counted(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    gone = manifest(store, str(first.snapshot)).filter(split="test").row(0, named=True)
+    store.put_json(tombstone_ref("image", gone["sha256"]), {"kind": "image", "key": gone["sha256"]})
+    store.put_json(
+        tombstone_ref("listing", "shop\nl3"), {"kind": "listing", "source": "shop", "listing_id": "l3", "key": "l3"}
+    )
+    second = build_snapshot(store, chosen, SECOND, market(store, chosen, SECOND, range(16)))
+    after = manifest(store, str(second.snapshot))
+    assert second.changed
+    assert gone["sha256"] not in set(after["sha256"])
+    assert "l3" not in set(after["listing_id"])
+    assert read_stats(store, str(second.snapshot)).taken_down == 32 - after.height
+
+
+def test_places_of_a_night_that_was_curated_late_are_kept_as_well(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    build_snapshot(store, chosen, SECOND, market(store, chosen, SECOND, range(16)))
+    late = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(20, 44)))
+    third = build_snapshot(store, chosen, THIRD, market(store, chosen, THIRD, range(46)))
+    placed = manifest(store, str(late.snapshot)).join(manifest(store, str(third.snapshot)), on="sha256", suffix="_now")
+    assert placed.height == 48
+    assert (placed["split"] == placed["split_now"]).all()
+    assert check_snapshot(store, chosen, str(third.snapshot)).images == third.images
+    assert store.get_json(keys.newest_places()) == {"snapshot": third.snapshot}
+
+
+def test_two_builds_at_a_time_cannot_give_two_places(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = small(settings)
+    parts = market(store, chosen, FIRST, range(16))
+    preview = snapshot_module.preview_sheet
+
+    def meanwhile(other: str) -> None:
+        store.compare_and_swap(keys.newest_places(), json.dumps({"snapshot": other}).encode(), None)
+
+    def slow(*arguments: Any) -> bytes:
+        meanwhile(arguments[2] if same else "another")
+        return preview(*arguments)
+
+    monkeypatch.setattr(snapshot_module, "preview_sheet", slow)
+    same = False
+    with pytest.raises(CurateError, match="another snapshot was built at the same time"):
+        build_snapshot(store, chosen, FIRST, parts)
+    assert newest_snapshot(store) is None
+    store.delete(keys.newest_places())
+    same = True  # the same task twice at once
+    assert build_snapshot(store, chosen, FIRST, parts).snapshot == newest_snapshot(store)
+
+
+def test_without_the_places_that_were_given_nothing_is_built(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    parts = market(store, chosen, SECOND, range(20))
+    store.delete(keys.snapshot(str(first.snapshot), "splits.parquet"))
+    with pytest.raises(CurateError, match=r"splits\.parquet does not exist; without it test pictures"):
+        build_snapshot(store, chosen, SECOND, parts)
+    store.put(keys.newest_places(), b"nonsense")
+    with pytest.raises(CorruptObject, match=r"newest-places.json names no snapshot"):
+        build_snapshot(store, chosen, SECOND, parts)
+
+
+def test_two_snapshots_are_told_apart(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    second = build_snapshot(store, chosen, SECOND, market(store, chosen, SECOND, range(24)))
+    found = diff_snapshots(store, str(first.snapshot), str(second.snapshot))
+    assert (found.images, len(found.added), found.removed, found.moved, found.relabelled) == ((32, 48), 16, (), (), ())
+    assert found.splits == {s: (getattr(first, s), getattr(second, s)) for s in ("train", "val", "test")}
+    back = diff_snapshots(store, str(second.snapshot), str(first.snapshot))
+    assert (back.added, back.removed) == ((), found.added)
+    with pytest.raises(CurateError, match="there is no snapshot nothing; `lvbag dataset list`"):
+        diff_snapshots(store, "nothing", str(first.snapshot))

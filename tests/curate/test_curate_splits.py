@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
 from collections import Counter
@@ -12,7 +13,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from lvbag.curate import CurateError
-from lvbag.curate.splits import MIN_GROUPS, Home, Member, assign, check
+from lvbag.curate.splits import MIN_GROUPS, Home, Member, assign, check, find_shops
 
 
 def member(number: int, listing: int, cluster: int, product: int = 0) -> Member:
@@ -105,9 +106,93 @@ def test_a_new_image_follows_its_listing_and_one_that_would_tie_two_splits_is_re
 
 def test_near_clusters_are_in_one_group_although_nothing_else_ties_them() -> None:
     members = alone(40)
-    tied = [Member(one.sha256, one.style_code, one.listing, one.cluster, ("c0",)) for one in members[1:6]]
+    tied = [Member(one.sha256, one.style_code, one.listing, one.cluster, (members[0].sha256,)) for one in members[1:6]]
     homes = assign([members[0], *tied, *members[6:]], [], 0.15, 0.10).homes
     assert len({(homes[one.sha256].group, homes[one.sha256].split) for one in members[:6]}) == 1
+
+
+def test_a_sellers_listings_are_in_one_group_and_a_shops_are_strangers() -> None:
+    members = [dataclasses.replace(one, seller="s1" if n < 8 else "s2") for n, one in enumerate(alone(60)[:20])]
+    members += alone(40, start=100)
+    listings = ((one.seller, one.listing) for one in members if one.seller)
+    shops = find_shops(listings, 8)
+    assert shops == {"s2"}
+    homes = assign(members, [], 0.15, 0.10, shops).homes
+    assert len({(homes[one.sha256].group, homes[one.sha256].split) for one in members[:8]}) == 1
+    assert len({homes[one.sha256].group for one in members[8:20]}) == 12
+
+
+def test_a_seller_whose_homes_already_lie_apart_binds_nothing_and_nothing_is_refused() -> None:
+    homes = [
+        Home("a" * 64, ("shop", "l1"), "c1", "g1", "test", "s"),
+        Home("b" * 64, ("shop", "l2"), "c2", "g2", "train", "s"),
+    ]
+    new = Member("c" * 64, "M41108", ("shop", "l3"), "c3", seller="s")
+    answer = assign([new], homes, 0.15, 0.10)
+    assert (answer.conflicts, answer.torn) == ({}, ("s",))
+    assert answer.homes["c" * 64].group == "c" * 64
+    follower = assign([new], homes[:1], 0.15, 0.10)
+    assert (follower.homes["c" * 64].group, follower.homes["c" * 64].split) == ("g1", "test")
+
+
+def test_a_firm_tie_wins_over_a_seller() -> None:
+    homes = [
+        Home("a" * 64, ("shop", "l1"), "c1", "g1", "test", "s"),
+        Home("b" * 64, ("shop", "l2"), "c2", "g2", "train"),
+    ]
+    new = Member("c" * 64, "M41108", ("shop", "l3"), "c2", seller="s")
+    answer = assign([new], homes, 0.15, 0.10)
+    assert (answer.homes["c" * 64].split, answer.conflicts, answer.torn) == ("train", {}, ("s",))
+
+
+@pytest.mark.parametrize("how", ["crop cluster", "near-duplicate"])
+def test_of_two_placed_images_that_turn_out_to_be_copies_the_one_for_testing_stays(how: str) -> None:
+    homes = [
+        Home("a" * 64, ("shop", "l1"), "c1", "g1", "train"),
+        Home("b" * 64, ("shop", "l2"), "c2", "g2", "test"),
+    ]
+    crops, near = ("k", ()) if how == "crop cluster" else (None, ("b" * 64,))
+    members = [
+        Member("a" * 64, "M41108", ("shop", "l1"), "c1", near, crops),
+        Member("b" * 64, "M41108", ("shop", "l2"), "c2", (), crops),
+    ]
+    answer = assign(members, homes, 0.15, 0.10)
+    assert answer.homes.keys() == {"b" * 64}
+    assert list(answer.conflicts) == ["a" * 64]
+    assert answer.conflicts["a" * 64].startswith("late_conflict: ")
+    assert "is in test" in answer.conflicts["a" * 64]
+
+
+def test_a_placed_image_that_is_now_told_to_belong_elsewhere_leaves_and_keeps_its_place() -> None:
+    homes = [
+        Home("a" * 64, ("shop", "l1"), "c1", "g1", "test"),
+        Home("b" * 64, ("shop", "l2"), "c2", "g2", "train"),
+    ]
+    answer = assign([Member("a" * 64, "M41108", ("shop", "l2"), "c2")], homes, 0.15, 0.10)
+    assert answer.homes == {}
+    assert answer.conflicts["a" * 64].startswith("late_conflict: listing shop/l2 is in train")
+
+
+def test_what_stands_behind_a_better_copy_ties_but_does_not_count() -> None:
+    members = alone(20)
+    spare = [dataclasses.replace(one, spare=True) for one in alone(20, start=100)]
+    spare[0] = dataclasses.replace(spare[0], listing=members[1].listing, cluster=members[0].cluster)
+    homes = assign([*members, *spare], [], 0.15, 0.10).homes
+    assert homes[members[0].sha256].group == homes[members[1].sha256].group
+    counts = Counter(homes[one.sha256].split for one in members)
+    assert (counts["test"], counts["val"]) == (3, 2)
+
+
+def test_what_stands_behind_a_better_copy_keeps_no_other_from_its_place() -> None:
+    homes = [
+        Home("a" * 64, ("shop", "l1"), "c1", "g1", "test"),
+        Home("b" * 64, ("shop", "l2"), "c2", "g2", "train"),
+    ]
+    spare = Member("c" * 64, "M41108", ("shop", "l3"), "c1", spare=True)
+    best = Member("d" * 64, "M41108", ("shop", "l3"), "c2")
+    answer = assign([spare, best], homes, 0.15, 0.10)
+    assert answer.homes["d" * 64].split == "train"
+    assert list(answer.conflicts) == ["c" * 64]
 
 
 def test_an_image_that_left_and_comes_back_finds_its_old_place() -> None:
