@@ -32,7 +32,7 @@ from lvbag.settings import DetectorSettings, Settings, StoreSettings
 from lvbag.store import ModelKind, Store, keys
 
 FOLDER = Path(__file__).resolve().parents[1] / ".run" / "bench" / "bag_detector"
-SEED, DESIGNS, PICTURES = 9001, 24, 500
+SEED, DESIGNS, PICTURES = 9001, 24, 320
 RECIPE = "demo_detector"
 
 
@@ -70,7 +70,7 @@ def _train() -> None:
                 f"trained in {trained.seconds:.0f} s: mAP50 {figures['map50']:.3f}, {figures['map50_95']:.3f} mAP50-95"
             )
             FOLDER.mkdir(exist_ok=True)
-            store.download(keys.model_file(ModelKind.DETECTOR, trained.version, "model.onnx"), FOLDER / "model.onnx")
+            store.download(keys.version_file(ModelKind.DETECTOR, trained.version, "model.onnx"), FOLDER / "model.onnx")
 
 
 def _export(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from lvbag.demo import camera
 from lvbag.demo.painter import PX_PER_UNIT, paint
 from lvbag.demo.shapes import Drawing, darker
 
+FAMILIES = ("demo", "drawn", "flat")
 KINDS = ("colour", "size", "hardware", "pose", "piece")
 
 
@@ -47,7 +48,7 @@ class Shot:
 
 def shots(seed: int, designs: int) -> Iterator[Shot]:
     """The shots of this many designs of each family; the demo's drawings are taken in turn."""
-    for family in ("demo", "drawn", "flat"):
+    for family in FAMILIES:
         for design in range(designs):
             first = Shot(family, design, seed)
             yield first

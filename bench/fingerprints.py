@@ -7,15 +7,18 @@ pass ("look"). Every picture is a JPEG of 1000 px on its longer side, quality 90
 decodes in full.
 
     python bench/fingerprints.py             drawn bags; real photographs as well where ../shared/data stands
+    python bench/fingerprints.py --drift     the drift alone, over all of those photographs in many sizes and codings
 """
 
 from __future__ import annotations
 
 import io
+import random
 import statistics
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -102,7 +105,7 @@ def measure(name: str, files: list[bytes]) -> None:
     print(" ".join(line).rstrip(","), flush=True)
 
 
-def drift(files: list[bytes]) -> Counter[int]:
+def drift(files: Iterable[bytes]) -> Counter[int]:
     """How many files are how many bits away from the peer's hash; what we refuse does not count."""
     found: Counter[int] = Counter()
     for data in files:
@@ -114,7 +117,29 @@ def drift(files: list[bytes]) -> Counter[int]:
     return found
 
 
+def coded_otherwise() -> Iterator[bytes]:
+    """All the shared photographs, resized to 600 to 1500 px, in random qualities, subsamplings and modes."""
+    rng = random.Random(7)
+    for path in sorted(SHARED.rglob("*.jp*g")):
+        with Image.open(path) as image:
+            scale = rng.randint(600, 1500) / max(image.size)
+            size = (round(image.width * scale), round(image.height * scale))
+            resized = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        modes = {"subsampling": rng.randrange(3), "progressive": rng.random() < 0.5}
+        resized.save(buffer, "JPEG", quality=rng.randint(60, 95), **modes)
+        yield buffer.getvalue()
+
+
+def tell(bits: Counter[int]) -> None:
+    told = ", ".join(f"{count} files {distance} bits" for distance, count in sorted(bits.items()))
+    print(f"drift of the 64-bit hash: {told}; at most {max(bits, default=0)} of {bits.total()} files")
+
+
 def main() -> None:
+    if "--drift" in sys.argv:
+        tell(drift(coded_otherwise()))
+        return
     bits: Counter[int] = Counter()
     for name, source in SETS.items():
         files = list(islice(source(), COUNT)) if source is drawn or SHARED.is_dir() else []
@@ -125,8 +150,7 @@ def main() -> None:
             step(files[0])  # imports of the peer's
         measure(name, files)
         bits += drift(files)
-    told = ", ".join(f"{count} files {distance} bits" for distance, count in sorted(bits.items()))
-    print(f"drift of the 64-bit hash: {told}; at most {max(bits)} of {bits.total()} files")
+    tell(bits)
 
 
 if __name__ == "__main__":

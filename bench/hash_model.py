@@ -60,7 +60,7 @@ class Pictures:
         """Pictures a little (or much) like these."""
         mean, spread = self._distribution
         noise = rng.standard_normal(values.shape, dtype=np.float32) @ spread.T
-        return (mean + np.sqrt(1 - amount**2) * (values - mean) + amount * noise).astype(np.float32)
+        return np.ascontiguousarray(mean + np.sqrt(1 - amount**2) * (values - mean) + amount * noise, dtype=np.float32)
 
     def codes(self, count: int, rng: np.random.Generator) -> NDArray[np.uint64]:
         """64-bit hashes of new pictures."""

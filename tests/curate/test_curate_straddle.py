@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot
-from lvbag.curate.linking import Limits, near_pairs, pack_columns
+from lvbag.curate.linking import Limits, crop_limits, near_limits, near_pairs, pack_columns
 from lvbag.curate.material import PRINTS
 from lvbag.curate.straddle import check_snapshot, near_across
-from lvbag.settings import Settings
+from lvbag.settings import CurateSettings, Settings
 from lvbag.store import CorruptObject, Store, keys
 from lvbag.store.tables import read_table, write_table
 from lvbag.tombstones import add_holes
@@ -183,6 +183,10 @@ def test_a_snapshot_that_is_not_there_and_a_manifest_that_is_none(built: Built) 
         built.check()
 
 
+LIMITS = st.one_of(
+    st.sampled_from((near_limits(CurateSettings()), crop_limits(CurateSettings()))),
+    st.builds(Limits, st.integers(0, 14), st.integers(0, 40), st.floats(0.5, 30.0), st.none() | st.integers(0, 12)),
+)
 PICTURES = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 2**14), st.booleans(), st.sampled_from(("train", "val", "test"))),
     min_size=2,
@@ -191,17 +195,20 @@ PICTURES = st.lists(
 
 
 @budget(max_examples=150, deadline=None)
-@given(PICTURES, st.integers(0, 14), st.integers(0, 40), st.floats(0.5, 30.0))
+@given(PICTURES, LIMITS)
 def test_the_check_finds_what_the_builder_would_have_tied(
-    pictures: list[tuple[int, int, bool, str]], bits64: int, bits256: int, colour: float
+    pictures: list[tuple[int, int, bool, str]], limits: Limits
 ) -> None:
-    limits = Limits(bits64, bits256, colour)
     rows = []
     for number, (base, noise, mirrored, split) in enumerate(pictures):
         steady, shaken = np.random.default_rng(base), np.random.default_rng(noise)
         hashes = [int(steady.integers(0, 2**63)) ^ (1 << int(shaken.integers(0, 60))) for _ in range(2)]
+        if noise % 3 == 0:  # a mark moves many bits of 64, and few of the rest
+            hashes = [int(shaken.integers(0, 2**63)) for _ in range(2)]
         long = [np.packbits(steady.integers(0, 2, 256) ^ (shaken.random(256) < 0.06)).tobytes() for _ in range(2)]
-        thumb = (steady.integers(-60, 60, (8, 8, 3)) + shaken.integers(-6, 6, (8, 8, 3))).astype(np.int8)
+        thumb = (steady.integers(-60, 60, (8, 8, 3)) + shaken.integers(-6, 6, (8, 8, 3)) // (1 + noise % 7)).astype(
+            np.int8
+        )
         if mirrored:
             hashes, long, thumb = hashes[::-1], long[::-1], thumb[:, ::-1]
         rows.append((str(number), split, hashes[0], long[0], thumb.tobytes(), hashes[1], long[1]))
@@ -215,3 +222,25 @@ def test_the_check_finds_what_the_builder_would_have_tied(
         if split[one] != split[other] and split[one] != "train"
     }
     assert set(near_across(prints, limits)) == wanted
+
+
+def test_the_check_looks_at_thousands_of_held_out_pictures() -> None:
+    rng = np.random.default_rng(5)
+    count = 6000
+    codes = rng.integers(0, 2**63, (count, 2), dtype=np.uint64)
+    long = rng.integers(0, 256, (count, 2, 32), dtype=np.uint8)
+    thumbs = rng.integers(-60, 60, (count, 192)).astype(np.int8)
+    for many in (codes, long, thumbs):
+        many[-1] = many[10]
+    prints = pl.DataFrame(
+        {
+            "sha256": [f"{number:064x}" for number in range(count)],
+            "split": ["test"] * (count - 1) + ["train"],
+            "phash64": codes[:, 0],
+            "phash256": [row.tobytes() for row in long[:, 0]],
+            "thumb": [row.tobytes() for row in thumbs],
+            "flip64": codes[:, 1],
+            "flip256": [row.tobytes() for row in long[:, 1]],
+        }
+    )
+    assert near_across(prints, near_limits(CurateSettings())) == [(f"{10:064x}", f"{count - 1:064x}")]

@@ -23,10 +23,11 @@ from PIL import Image
 
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
+from lvbag.curate.looks import look_at_crop
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused
 from lvbag.curate.results import CleaningPlan, StageResult
 from lvbag.curate.rules import judge
-from lvbag.images import ImageRefused, decode, look
+from lvbag.images import ImageRefused, decode
 from lvbag.infer import open_detector
 from lvbag.infer.cropping import crop_box, shrink
 from lvbag.registry import champion, fetch_file, load_version
@@ -230,8 +231,7 @@ class Cleaner:
 
     def _store_crop(self, row: Row, crop: Image.Image) -> Crop:
         data = jpeg_bytes(crop)
-        # a rule for photos; a crop of a slim bag may be narrower
-        seen = look(data, self.settings.images.model_copy(update={"min_side_px": 1}))
+        seen = look_at_crop(data, self.settings.images)
         self.store.put(keys.crop(self.detector, row.sha256), data, "image/jpeg", sha256=seen.sha256)
         return Crop(seen.sha256, crop.width, crop.height, seen.print)
 

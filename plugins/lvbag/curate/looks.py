@@ -9,9 +9,10 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lvbag.images import ImageRefused, Look, look
+from lvbag.images import ImageRefused, Look, decode, look
+from lvbag.images.framing import crop_fingerprint
 from lvbag.settings import ImageSettings
 from lvbag.store import ObjectMissing, Ref, Store
 
@@ -40,18 +41,27 @@ class Unseen:
     reason: str
 
 
-def look_at_all(store: Store, limits: ImageSettings, wanted: Sequence[Wanted], step: str) -> Iterator[Look | Unseen]:
-    """Look at each picture, in order, never more than a chunk ahead; `step` names the caller in the log."""
+def look_at_all(
+    store: Store, limits: ImageSettings, wanted: Sequence[Wanted], step: str, of_crops: bool = False
+) -> Iterator[Look | Unseen]:
+    """Look at each picture, or crop, in order, never more than a chunk ahead; `step` names the caller in the log."""
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="look") as pool:
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
-            yield from pool.map(lambda one: look_at(store, limits, one), chunk)
+            yield from pool.map(lambda one: look_at(store, limits, one, of_crops), chunk)
             done = start + len(chunk)
             log.info("%s looked=%d of=%d share=%d%%", step, done, len(wanted), 100 * done // len(wanted))
 
 
-def look_at(store: Store, limits: ImageSettings, wanted: Wanted) -> Look | Unseen:
-    """Look at one picture."""
+def look_at_crop(data: bytes, limits: ImageSettings) -> Look:
+    """Look at a crop: its fingerprint is that by which crops are compared (`lvbag.images.framing`)."""
+    # a rule for photos; crops of slim bags may be narrower
+    any_size = limits.model_copy(update={"min_side_px": 1})
+    return replace(look(data, any_size), print=crop_fingerprint(decode(data, any_size)))
+
+
+def look_at(store: Store, limits: ImageSettings, wanted: Wanted, of_crops: bool = False) -> Look | Unseen:
+    """Look at one picture, or crop."""
     try:
         data = store.get(wanted.ref)
     except ObjectMissing:
@@ -59,6 +69,6 @@ def look_at(store: Store, limits: ImageSettings, wanted: Wanted) -> Look | Unsee
     if hashlib.sha256(data).hexdigest() != wanted.sha256:
         return Unseen(wanted.sha256, f"raw_corrupt: {store.uri(wanted.ref)} has other bytes than were recorded")
     try:
-        return look(data, limits)
+        return look_at_crop(data, limits) if of_crops else look(data, limits)
     except ImageRefused as refusal:
         return Unseen(wanted.sha256, refusal.reason)

@@ -75,7 +75,7 @@ def _refreshed(store: Store, limits: ImageSettings, night: object, rows: pl.Data
     )
     # a rule for photos that were let in long ago; crops of slim bags may be narrower
     limits = limits.model_copy(update={"min_side_px": 1})
-    answers = look_at_all(store, limits, _wanted(missing, of_crops), f"curate.refresh night={night}")
+    answers = look_at_all(store, limits, _wanted(missing, of_crops), f"curate.refresh night={night}", of_crops)
     seen = []
     for sha256, answer in zip(missing["sha256"], answers, strict=True):
         if isinstance(answer, Unseen):

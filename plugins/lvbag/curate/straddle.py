@@ -39,7 +39,8 @@ _COLUMNS = (
     *(f"crop_{name}" for name in PRINTS),
 )
 
-_QUERIES = 8192
+_QUERIES = 1024
+"""Pictures in val or test that are compared with everything at a time: bounds memory to some ten MB."""
 
 
 @dataclass(frozen=True)

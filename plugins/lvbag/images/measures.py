@@ -1,8 +1,8 @@
 """Plain measures of a picture's quality, the columns that validation looks at.
 
 All are taken from a picture that was made small, so they mean the same for a photo, for its smaller copies and for each
-format. What is smaller than about a hundredth of the picture is not seen: grain, or the loss of detail in a copy that
-was enlarged less than fourfold.
+format. What is smaller than a hundredth of the picture is not seen: grain, a blur of one or two pixels in a photo of a
+thousand, or the loss of detail in a copy that was enlarged less than about tenfold.
 """
 
 from __future__ import annotations
