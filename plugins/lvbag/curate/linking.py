@@ -74,7 +74,7 @@ def compare(new: Prints, number: int, known: Prints, other: int, limits: Limits)
     """
     nearest = _Nearest(1)
     asked = Asked(take(new, [number]), 0, 1)
-    nearest.take(_compare_all(asked, 0, Uprights.of(take(known, [other])), other, limits))
+    nearest.take(_near_to(_Target(Uprights.of(take(known, [other])), 0, other), asked, 0, limits))
     return nearest.link(0)
 
 
@@ -154,6 +154,15 @@ class _Nearest:
         return nearer
 
 
+@dataclass(frozen=True)
+class _Target:
+    """One picture to compare others with: its place among some, the first of which has the number `first`."""
+
+    among: Uprights
+    place: int
+    first: int
+
+
 def _link_within(asked: Asked, new: Prints, nearest: _Nearest, known: int, limits: Limits) -> Numbers:
     """Link the asked pictures among themselves; returns the places of those that represent themselves.
 
@@ -165,15 +174,14 @@ def _link_within(asked: Asked, new: Prints, nearest: _Nearest, known: int, limit
         if nearest.has(asked.start + place):
             continue
         fresh.append(asked.start + place)
-        one = uprights.at(np.array([place]))
-        nearest.take(_compare_all(asked, place + 1, one, known + asked.start + place, limits))
+        nearest.take(_near_to(_Target(uprights, place, known + asked.start), asked, place + 1, limits))
     return np.array(fresh, dtype=np.int64)
 
 
-def _compare_all(asked: Asked, first: int, one: Uprights, number: int, limits: Limits) -> NearPairs:
-    """Which of the asked pictures, from one on, are near to one other picture that has this number."""
-    bits64 = np.bitwise_count(asked.codes64[first:] ^ one.codes64[0])
-    layout = np.bitwise_count(asked.layouts[first:] ^ one.layouts[0])
+def _near_to(target: _Target, asked: Asked, start: int, limits: Limits) -> NearPairs:
+    """Which of the asked pictures, from a place on, are near to one other picture."""
+    bits64 = np.bitwise_count(asked.codes64[start:] ^ target.among.codes64[target.place])
+    layout = np.bitwise_count(asked.layouts[start:] ^ target.among.layouts[target.place])
     places, views = np.nonzero(proposed(bits64, layout, limits))
-    pairs = Pairs(places + first, views, np.full(len(places), number, dtype=np.int64))
-    return near(asked, pairs, one.at(np.zeros(len(places), dtype=np.int64)), limits)
+    numbers = np.full(len(places), target.place + target.first, dtype=np.int64)
+    return near(asked, Pairs(places + start, views, numbers), target.among, limits, target.first)

@@ -41,7 +41,7 @@ _LIGHTER = 20
 """In steps of a thumbnail's L, over four neighbours: 2.5 L more than around them on average."""
 
 _AT_ONCE = 1 << 14
-"""Pairs whose colours are compared at a time: some ten MB."""
+"""Thumbnails that are looked at at a time: some ten MB."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,8 @@ def crop_limits(settings: CurateSettings) -> Limits:
 
 def layouts(thumbs: NDArray[np.int8]) -> NDArray[np.uint64]:
     """Thumbnails (n, CELLS, 3) as codes of 64 bits (n,): which cells are lighter than those around them."""
-    rows, columns, _ = THUMB_SHAPE
-    grid = thumbs[:, :, 0].reshape(-1, rows, columns).astype(np.int16)
-    wide = np.pad(grid, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    around = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
-    lighter = (4 * grid - around > _LIGHTER).reshape(-1, CELLS)
-    return np.packbits(lighter, axis=1).view(">u8").ravel().astype(np.uint64)
+    starts = range(0, max(1, len(thumbs)), _AT_ONCE)
+    return np.concatenate([_layouts(thumbs[start : start + _AT_ONCE, :, 0]) for start in starts])
 
 
 def turned_layouts(thumbs: NDArray[np.int8], views: int) -> NDArray[np.uint64]:
@@ -153,6 +149,15 @@ def may_be_near_in_colour(one: NDArray[np.int8], other: NDArray[np.int8], most: 
     limit = (most + float(_MOST_SHIFT[0])) / THUMB_UNITS[0]
     few: NDArray[np.bool_] = (apart > limit).sum(axis=1) <= _COVERED
     return few
+
+
+def _layouts(lightness: NDArray[np.int8]) -> NDArray[np.uint64]:
+    rows, columns, _ = THUMB_SHAPE
+    grid = lightness.reshape(-1, rows, columns).astype(np.int16)
+    wide = np.pad(grid, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
+    lighter = (4 * grid - around > _LIGHTER).reshape(-1, CELLS)
+    return np.packbits(lighter, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
 def _differences(one: NDArray[np.int8], other: NDArray[np.int8]) -> Differences:

@@ -23,24 +23,20 @@ _PAIRS = 1 << 17
 
 @dataclass(frozen=True)
 class Uprights:
-    """Fingerprints of n pictures as they stand: codes64 (n,), layouts (n,), codes256 (n, 32), thumbs (n, CELLS, 3)."""
+    """Fingerprints of n pictures as they stand: codes64 (n,), layouts (n,), codes256 (n, 4), thumbs (n, CELLS, 3)."""
 
     codes64: NDArray[np.uint64]
     layouts: NDArray[np.uint64]
-    codes256: NDArray[np.uint8]
+    codes256: NDArray[np.uint64]
     thumbs: NDArray[np.int8]
 
     @staticmethod
     def of(prints: Prints) -> Uprights:
         """Of all pictures; nothing but the layouts is copied."""
-        return Uprights(prints.views64[:, 0], layouts(prints.thumbs), prints.views256[:, 0], prints.thumbs)
+        return Uprights(prints.views64[:, 0], layouts(prints.thumbs), _words(prints.views256)[:, 0], prints.thumbs)
 
     def __len__(self) -> int:
         return len(self.codes64)
-
-    def at(self, numbers: Numbers) -> Uprights:
-        """Those with these numbers, in their order."""
-        return Uprights(self.codes64[numbers], self.layouts[numbers], self.codes256[numbers], self.thumbs[numbers])
 
 
 class Asked:
@@ -50,7 +46,7 @@ class Asked:
         self.start = start
         self.views = prints.views
         self.codes64 = prints.views64[start:end]
-        self.codes256 = prints.views256[start:end]
+        self.codes256 = _words(prints.views256[start:end])
         self.thumbs = prints.thumbs[start:end]
         self.layouts = turned_layouts(self.thumbs, self.views)
 
@@ -108,56 +104,53 @@ class Shelf:
 
     def add(self, places: Numbers) -> None:
         """Add the new pictures at these places."""
-        added = self._new.at(places)
         self._numbers = np.concatenate([self._numbers, places + len(self._known)])
-        self._by_hash.add(added.codes64)
+        self._by_hash.add(self._new.codes64[places])
         if self._by_layout is not None:
-            self._by_layout.add(added.layouts)
+            self._by_layout.add(self._new.layouts[places])
 
     def near(self, asked: Asked) -> Iterator[NearPairs]:
         """All pairs of an asked picture, in any view, and one on the shelf that are near; some come twice."""
         for view in range(asked.views):
             for places, entries in self._proposals(asked, view):
                 for start in range(0, len(places), _PAIRS):
-                    some = slice(start, start + _PAIRS)
-                    numbers = self._numbers[entries[some]]
+                    numbers = self._numbers[entries[start : start + _PAIRS]]
                     views = np.full(len(numbers), view, dtype=np.int64)
-                    yield near(asked, Pairs(places[some], views, numbers), self._at(numbers), self._limits)
+                    pairs = Pairs(places[start : start + _PAIRS], views, numbers)
+                    old = numbers < len(self._known)
+                    yield near(asked, pairs.at(old), self._known, self._limits)
+                    if not old.all():
+                        yield near(asked, pairs.at(~old), self._new, self._limits, first=len(self._known))
 
     def _proposals(self, asked: Asked, view: int) -> Iterator[tuple[Numbers, Numbers]]:
         yield from self._by_hash.search_chunks(asked.codes64[:, view], self._limits.bits64)
         if self._by_layout is not None and self._limits.layout is not None:
             yield from self._by_layout.search_chunks(asked.layouts[:, view], self._limits.layout)
 
-    def _at(self, numbers: Numbers) -> Uprights:
-        known = len(self._known)
-        old = numbers < known
-        if old.all():
-            return self._known.at(numbers)
-        both = [self._known.at(numbers[old]), self._new.at(numbers[~old] - known)]
-        order = np.argsort(np.argsort(~old, kind="stable"), kind="stable")
-        return Uprights(
-            *(np.concatenate([getattr(part, field.name) for part in both])[order] for field in fields(Uprights))
-        )
 
-
-def near(asked: Asked, pairs: Pairs, others: Uprights, limits: Limits) -> NearPairs:
-    """Those of some proposed pairs that are near; `others` holds their other pictures, side by side with them.
+def near(asked: Asked, pairs: Pairs, others: Uprights, limits: Limits, first: int = 0) -> NearPairs:
+    """Those of some proposed pairs that are near; their numbers are places in `others`, whose first has number `first`.
 
     The places of `pairs` count from the first asked picture, those of the answer from the first new one.
     """
-    own256 = asked.codes256[pairs.places, pairs.views]
-    bits256 = np.bitwise_count(own256 ^ others.codes256).sum(axis=1, dtype=np.int64)
+    at = pairs.numbers - first
+    difference = asked.codes256[pairs.places, pairs.views] ^ others.codes256[at]
+    bits256 = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
     left = np.flatnonzero(bits256 <= limits.most_bits256)
-    thumbs, other_thumbs = _turned(asked, pairs, left), others.thumbs[left]
+    thumbs, other_thumbs = _turned(asked, pairs, left), others.thumbs[at[left]]
     likely = may_be_near_in_colour(thumbs, other_thumbs, limits.most_colour)
     left, thumbs, other_thumbs = left[likely], thumbs[likely], other_thumbs[likely]
     found = differences(thumbs, other_thumbs)
     sure = confirmed(bits256[left], found, limits)
     left = left[sure]
     places, views = pairs.places[left], pairs.views[left]
-    bits64 = np.bitwise_count(asked.codes64[places, views] ^ others.codes64[left]).astype(np.int64)
+    bits64 = np.bitwise_count(asked.codes64[places, views] ^ others.codes64[at[left]]).astype(np.int64)
     return NearPairs(places + asked.start, views, pairs.numbers[left], bits64, bits256[left], found.colour[sure])
+
+
+def _words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hashes of 32 bytes as four words each."""
+    return codes.view(np.uint64)
 
 
 def _turned(asked: Asked, pairs: Pairs, which: Numbers) -> NDArray[np.int8]:

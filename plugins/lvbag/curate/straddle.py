@@ -120,7 +120,7 @@ def near_across(prints: pl.DataFrame, limits: Limits) -> list[tuple[str, str]]:
                 apart = split[some[one]] != split[other]
                 one, other = one[apart], other[apart]
                 pairs = Pairs(one, np.full(len(one), view, dtype=np.int64), other)
-                close = near(mine, pairs, everything.at(other), limits)
+                close = near(mine, pairs, everything, limits)
                 found |= {(names[a], names[b]) for a, b in zip(some[close.places], close.numbers, strict=True)}
     return sorted(found)
 
