@@ -255,3 +255,11 @@ def test_the_settings_are_the_limits() -> None:
     assert near_limits(settings) == Limits(1, 2, 3.0, 4, Marked(5, 6.0, 7.0))
     assert crop_limits(settings).marked == Marked(9, 10.0, 11.0)
     assert (crop_limits(settings).bits64, crop_limits(settings).most_bits256) == (8, 9)
+
+
+def test_layouts_of_thousands_of_pictures_are_those_of_each() -> None:
+    """Numpy gives arrays of this size another order in memory."""
+    rng = np.random.default_rng(3)
+    thumbs = rng.integers(-100, 100, (6000, CELLS, 3), dtype=np.int8)
+    whole = turned_layouts(thumbs, len(VIEWS))
+    assert np.array_equal(whole[5990:], turned_layouts(thumbs[5990:], len(VIEWS)))

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import tarfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot, mark_exact, mark_near, newest_snapshot
 from lvbag.curate import snapshot as snapshot_module
 from lvbag.curate.diff import diff_snapshots
+from lvbag.curate.draft import Draft
 from lvbag.curate.stats import read_stats
 from lvbag.curate.straddle import check_snapshot
 from lvbag.settings import CrawlSettings, Settings
@@ -201,6 +203,25 @@ def test_a_crop_that_was_changed_stops_the_snapshot(store: Store, settings: Sett
     crop = next(item.ref for item in store.list_objects(Bucket.CURATED, "crops/"))
     store.put(crop, b"something else")
     with pytest.raises(CorruptObject, match="is not the crop that was recorded"):
+        build_snapshot(store, chosen, FIRST, parts)
+    assert newest_snapshot(store) is None
+
+
+def test_a_snapshot_that_leaks_is_never_seen(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the code that splits were wrong: the first listing's pictures end in two splits."""
+    chosen = small(settings)
+    parts = market(store, chosen, FIRST, range(16))
+
+    def torn(draft: Draft) -> Draft:
+        sha256, split = draft.manifest["sha256"][0], draft.manifest["split"][0]
+        moved = "train" if split == "test" else "test"
+        changed = pl.when(pl.col("sha256") == sha256).then(pl.lit(moved)).otherwise("split").alias("split")
+        homes = {**draft.homes, sha256: replace(draft.homes[sha256], split=moved)}
+        return replace(draft, manifest=draft.manifest.with_columns(changed), homes=homes)
+
+    real = snapshot_module.draft_snapshot
+    monkeypatch.setattr(snapshot_module, "draft_snapshot", lambda *given: torn(real(*given)))
+    with pytest.raises(CurateError, match="Nothing may be trained on it"):
         build_snapshot(store, chosen, FIRST, parts)
     assert newest_snapshot(store) is None
 

@@ -17,7 +17,7 @@ from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot
 from lvbag.curate.linking import Limits, crop_limits, near_limits, near_pairs, pack_columns
 from lvbag.curate.material import PRINTS
-from lvbag.curate.straddle import check_snapshot, near_across
+from lvbag.curate.straddle import StraddleReport, check_snapshot, near_across
 from lvbag.settings import CurateSettings, Settings
 from lvbag.store import CorruptObject, Store, keys
 from lvbag.store.tables import read_table, write_table
@@ -34,7 +34,7 @@ class Built:
     settings: Settings
     name: str
 
-    def check(self) -> object:
+    def check(self) -> StraddleReport:
         return check_snapshot(self.store, self.settings, self.name)
 
     def table(self, name: str, schema: pl.Schema) -> pl.DataFrame:
@@ -169,10 +169,13 @@ def test_shards_that_lack_hold_too_much_or_hold_something_else_are_named(built: 
 
 
 def test_what_was_taken_down_may_be_missing_from_its_shard(built: Built) -> None:
+    sound = built.check()
     shard = built.table("manifest.parquet", schemas.MANIFEST).filter(shard=4)
-    add_holes(built.store, built.name, shard["sha256"], "asked to", dt.datetime(2026, 11, 25, tzinfo=dt.UTC))
     built.store.put(keys.snapshot_shard(built.name, 4), b"\0" * 10240)
-    built.check()
+    with pytest.raises(CurateError, match=r"00004.tar does not hold what the manifest says"):
+        built.check()
+    add_holes(built.store, built.name, shard["sha256"], "asked to", dt.datetime(2026, 11, 25, tzinfo=dt.UTC))
+    assert built.check() == sound
 
 
 def test_a_snapshot_that_is_not_there_and_a_manifest_that_is_none(built: Built) -> None:

@@ -179,9 +179,9 @@ def curate_fakes(fake: Fake, changed: bool = True, parts: tuple[int, ...] = (0, 
         "plan_cleaning": fake(lvbag.curate, "plan_cleaning", CleaningPlan(NIGHT, "0001", parts)),
         "clean_part": fake(lvbag.curate, "clean_part", stage),
         "mark_crops": fake(lvbag.curate, "mark_crops", stage),
-        "check_snapshot": fake(lvbag.curate, "check_snapshot"),
+        "publish_snapshot": fake(lvbag.curate, "publish_snapshot"),
         "quarantined": fake(lvbag.curate, "quarantined_sources", {}),
-        "build_snapshot": fake(lvbag.curate, "build_snapshot", SnapshotResult("snap", changed, NIGHT, 2, 20, 14, 2, 4)),
+        "write_snapshot": fake(lvbag.curate, "write_snapshot", SnapshotResult("snap", changed, NIGHT, 2, 20, 14, 2, 4)),
         "report_night": fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"kept": 2})),
     }
 
@@ -197,8 +197,9 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
         (NIGHT, 1, "0001"),
     ]
     assert fakes["mark_crops"].call_args.args[2:] == (NIGHT, (0, 1))
-    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
-    assert fakes["check_snapshot"].call_args.args[2:] == ("snap",)
+    assert fakes["write_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    (published,) = fakes["publish_snapshot"].call_args.args[2:]
+    assert published == SnapshotResult("snap", True, NIGHT, 2, 20, 14, 2, 4)
     fakes["report_night"].assert_called_once()
     assert events(run) == [
         {
@@ -211,7 +212,7 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
 
 def test_a_snapshot_that_leaks_is_announced_to_nobody(dagbag: Any, fake: Fake) -> None:
     fakes = curate_fakes(fake)
-    fakes["check_snapshot"].side_effect = CurateError("cluster 1 straddles splits")
+    fakes["publish_snapshot"].side_effect = CurateError("cluster 1 straddles splits")
 
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 
@@ -244,8 +245,7 @@ def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dag
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 
     assert (state, tasks["clean_part"], tasks["announce"]) == ("success", "skipped", "skipped")
-    fakes["check_snapshot"].assert_not_called()
-    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, ())
+    assert fakes["write_snapshot"].call_args.args[2:] == (NIGHT, ())
     fakes["report_night"].assert_called_once()
     assert events(run) == []
 
@@ -257,7 +257,7 @@ def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any
     state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
 
     assert (state, tasks["mark_near"], tasks["report_night"]) == ("failed", "failed", "success")
-    fakes["build_snapshot"].assert_not_called()
+    fakes["write_snapshot"].assert_not_called()
     assert events(run) == []
 
 
@@ -370,7 +370,7 @@ def test_re_clean_ends_in_a_snapshot(dagbag: Any, fake: Fake) -> None:
     state, _, run = run_dag(dagbag, "lvbag_operate", {"action": "re_clean", "dry_run": False, **CONF})
 
     assert state == "success"
-    assert fakes["build_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    assert fakes["write_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
     assert [event["snapshot"] for event in events(run)] == ["snap"]
 
 

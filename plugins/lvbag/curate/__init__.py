@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lvbag.curate.near import mark_near
     from lvbag.curate.report import load_funnel, report_night
     from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
-    from lvbag.curate.snapshot import build_snapshot, newest_snapshot
+    from lvbag.curate.snapshot import build_snapshot, newest_snapshot, publish_snapshot, write_snapshot
     from lvbag.curate.statistics import quarantined_sources
     from lvbag.curate.straddle import check_snapshot
     from lvbag.curate.validate import validate_night
@@ -43,9 +43,11 @@ _HOMES = {
     "mark_near": "near",
     "newest_snapshot": "snapshot",
     "plan_cleaning": "clean",
+    "publish_snapshot": "snapshot",
     "quarantined_sources": "statistics",
     "report_night": "report",
     "validate_night": "validate",
+    "write_snapshot": "snapshot",
 }
 
 __all__ = [
@@ -66,9 +68,11 @@ __all__ = [
     "mark_near",
     "newest_snapshot",
     "plan_cleaning",
+    "publish_snapshot",
     "quarantined_sources",
     "report_night",
     "validate_night",
+    "write_snapshot",
 ]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

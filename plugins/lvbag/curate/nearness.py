@@ -157,7 +157,7 @@ def _layouts(lightness: NDArray[np.int8]) -> NDArray[np.uint64]:
     wide = np.pad(grid, ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
     lighter = (4 * grid - around > _LIGHTER).reshape(-1, CELLS)
-    return np.packbits(lighter, axis=1).view(">u8").ravel().astype(np.uint64)
+    return np.ascontiguousarray(np.packbits(lighter, axis=1)).view(">u8").ravel().astype(np.uint64)
 
 
 def _differences(one: NDArray[np.int8], other: NDArray[np.int8]) -> Differences:

@@ -35,11 +35,12 @@ from lvbag.curate.preview import preview_sheet
 from lvbag.curate.results import SnapshotResult
 from lvbag.curate.shards import write_shard
 from lvbag.curate.stats import SnapshotStats, snapshot_stats
+from lvbag.curate.straddle import StraddleReport, check_snapshot
 from lvbag.settings import CurateSettings, Settings
 from lvbag.store import ObjectMissing, Store, keys
 from lvbag.store.tables import write_table
 
-__all__ = ["build_snapshot", "newest_snapshot"]
+__all__ = ["build_snapshot", "newest_snapshot", "publish_snapshot", "write_snapshot"]
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,28 @@ MIN_PRODUCTS = 2
 
 
 def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequence[int]) -> SnapshotResult:
-    """Write the snapshot that stands after a night, and the night's pointer to it.
+    """Write the snapshot that stands after a night, check it, and let it be seen; raises as the two steps do."""
+    result = write_snapshot(store, settings, night, parts)
+    publish_snapshot(store, settings, result)
+    return result
+
+
+def publish_snapshot(store: Store, settings: Settings, result: SnapshotResult) -> StraddleReport | None:
+    """Check a snapshot that was written, and point its night to it: nobody sees one that leaks.
+
+    None where there is no snapshot, or none but the one that was checked on an earlier night. Raises `CurateError`
+    naming what leaks (`lvbag.curate.straddle`).
+    """
+    if result.snapshot is None:
+        return None
+    report = check_snapshot(store, settings, result.snapshot) if result.changed else None
+    store.put_json(keys.snapshot_of_night(result.night), {"snapshot": result.snapshot})
+    log.info("curate.snapshot published night=%s snapshot=%s", result.night, result.snapshot)
+    return report
+
+
+def write_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequence[int]) -> SnapshotResult:
+    """Write the snapshot that stands after a night; it is not seen before `publish_snapshot`.
 
     `parts` are the cleaned parts of this night; other tables of it are left-overs of an earlier run and do not count.
     While fewer than two products have `curate.min_images` kept images there is none: the first nights of a new
@@ -71,7 +93,6 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
         was = None if earlier is None else (earlier[0], measured(earlier[1], everything))
         stats = snapshot_stats(settings, draft, measured(draft.manifest, everything), was, material)
         _write(store, settings, draft, places, stats)
-    store.put_json(keys.snapshot_of_night(night), {"snapshot": draft.name})
     counts = dict(draft.manifest["split"].value_counts().iter_rows())
     result = SnapshotResult(
         snapshot=draft.name,
