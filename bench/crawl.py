@@ -32,6 +32,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peers.installing import WORK, peer_python
+
 from lvbag.catalog import Catalog, Product
 from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port
@@ -39,8 +41,6 @@ from lvbag.settings import CrawlSettings, Settings, StoreSettings
 from lvbag.store import Store
 
 HERE = Path(__file__).resolve().parent
-WORK = HERE.parent / ".run" / "bench"
-REQUIREMENTS = HERE / "peers" / "img2dataset.txt"
 WARM_UP = 50
 KEY = "111122223333"
 NIGHT = dt.date(2026, 11, 23)
@@ -102,22 +102,9 @@ def peer(shop: str, folder: Path, pictures: int, threads: str, mode: str) -> Too
     output = folder / "pictures"
     runner = HERE / "peers" / "img2dataset_run.py"
     try:
-        return checked([str(peer_python()), str(runner), str(urls), str(output), threads, mode], pictures)
+        return checked([str(peer_python("img2dataset")), str(runner), str(urls), str(output), threads, mode], pictures)
     finally:
         shutil.rmtree(output, ignore_errors=True)
-
-
-def peer_python() -> Path:
-    """The peer's Python, installed where it is missing or older than the list of its packages."""
-    folder = WORK / "img2dataset"
-    python, done = folder / "bin" / "python", folder / "done"
-    if not done.is_file() or done.read_text() != REQUIREMENTS.read_text():
-        print(f"installing img2dataset into {folder}", flush=True)
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "--quiet", "venv", "--clear", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "--quiet", "pip", "install", "--python", str(python), "-r", str(REQUIREMENTS)], check=True)
-        done.write_text(REQUIREMENTS.read_text())
-    return python
 
 
 def checked(command: list[str], pictures: int) -> Took:
@@ -177,7 +164,7 @@ def wait_for(url: str) -> None:
 
 
 def throughput(shop: str, store: str, folder: Path, pictures: int, rounds: int) -> None:
-    peer_python()
+    peer_python("img2dataset")
     found: dict[str, list[Took]] = {"ours": [], **{name: [] for name, _, _ in PEERS}}
     for _ in range(rounds):
         found["ours"].append(ours(shop, store, pictures))

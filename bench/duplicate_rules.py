@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from bag_shots import FAMILIES, KINDS, Shot, draw, shots
 from numpy.typing import NDArray
-from peers.imagededup_install import peer_python
+from peers.installing import peer_python
 from picture_edits import COPIES, EDITS, edited, encoded
 from PIL import Image
 
@@ -248,7 +248,10 @@ def show_peers(drawn: Drawn) -> None:
 def _peer_hashes(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     runner = Path(__file__).resolve().parent / "peers" / "imagededup_hash.py"
     done = subprocess.run(
-        [str(peer_python()), str(runner), str(folder), *METHODS], capture_output=True, text=True, check=False
+        [str(peer_python("imagededup")), str(runner), str(folder), *METHODS],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"imagededup failed:\n{done.stderr[-4000:]}")

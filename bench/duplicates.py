@@ -38,7 +38,7 @@ import faiss
 import numpy as np
 from hash_model import PART, Pictures, hashes64, hashes256, real_pictures, thumbs
 from numpy.typing import NDArray
-from peers.imagededup_install import FOLDER, peer_python
+from peers.installing import WORK, peer_python
 
 from lvbag.curate.hash_index import HashIndex
 
@@ -165,7 +165,7 @@ def show_index(pictures: Pictures, rounds: int) -> None:
 
 def show_ten_million(pictures: Pictures, count: int = 10_000_000) -> None:
     kept, new = kept_and_new(pictures, count, np.random.default_rng(7))
-    with tempfile.TemporaryDirectory(dir=FOLDER.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
         np.save(Path(folder) / "kept.npy", kept)
         np.save(Path(folder) / "new.npy", new)
         print(run([sys.executable, __file__, "--memory-of", folder]), end="")
@@ -207,9 +207,9 @@ def all_pairs(codes: Codes) -> Took:
 
 def show_peers(pictures: Pictures) -> None:
     codes = pictures.codes(max(size for sizes in PEER_SIZES.values() for size in sizes), np.random.default_rng(8))
-    python, runner = str(peer_python()), str(HERE / "peers" / "imagededup_run.py")
+    python, runner = str(peer_python("imagededup")), str(HERE / "peers" / "imagededup_run.py")
     for method, sizes in PEER_SIZES.items():
-        with tempfile.TemporaryDirectory(dir=FOLDER.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=WORK) as folder:
             paths = [Path(folder) / f"{size}.txt" for size in sizes]
             for size, path in zip(sizes, paths, strict=True):
                 path.write_text("\n".join(f"{code:016x}" for code in codes[:size].tolist()))
@@ -268,7 +268,7 @@ def main() -> None:
     if given.memory_of:
         memory(given.memory_of)
         return
-    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    WORK.mkdir(parents=True, exist_ok=True)
     pictures = real_pictures()
     if given.ten_million:
         show_ten_million(pictures)

@@ -18,16 +18,14 @@ from lvbag.errors import LvbagError
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.tombstones import read_tombstones
+from store_env import name_store
 
 
 @pytest.fixture(autouse=True)
 def machine(store: Store, chosen: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings by environment, as a person has them; a terminal wide enough for addresses."""
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(chosen.store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", chosen.store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", chosen.store.secret_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", chosen.store.bucket_prefix)
+    name_store(monkeypatch, chosen.store)
     monkeypatch.setenv("LVBAG_IMAGES__MIN_SIDE_PX", "32")
     monkeypatch.setattr("lvbag.terminal.console._width", 200)
     config = tmp_path / "home" / "config"

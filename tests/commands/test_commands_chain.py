@@ -21,6 +21,7 @@ from lvbag.services import machine
 from lvbag.services.airflow_client import AirflowClient
 from lvbag.settings import Settings
 from lvbag.store import Store
+from store_env import name_store
 
 Run = Callable[..., str]
 
@@ -49,10 +50,7 @@ def lvbag(
 ) -> Iterator[Run]:
     """The command line in a home of its own, with the market's configuration."""
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path))
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(settings.store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", settings.store.bucket_prefix)
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", settings.store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
+    name_store(monkeypatch, settings.store)
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)

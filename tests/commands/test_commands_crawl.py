@@ -19,6 +19,7 @@ from lvbag.demo.server import MarketServer
 from lvbag.errors import LvbagError
 from lvbag.settings import Settings
 from lvbag.store import Store
+from store_env import name_store
 
 Run = Callable[..., str]
 
@@ -47,10 +48,7 @@ def market(tmp_path: Path, store: Store, settings: Settings, monkeypatch: pytest
             Image.effect_noise((160, 160), 40 + number).convert("RGB").save(photos / product / f"{number}.jpg")
     home = tmp_path / "home"
     monkeypatch.setenv("LVBAG_HOME", str(home))
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(settings.store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", settings.store.bucket_prefix)
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", settings.store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
+    name_store(monkeypatch, settings.store)
     with MarketServer(Market(0, night=2, photos=photos), tmp_path / "market") as server:
         (home / "config").mkdir(parents=True)
         write_configuration(home, server.port, photos)

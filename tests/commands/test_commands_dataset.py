@@ -20,6 +20,7 @@ from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import write_table
 from lvbag.tombstones import add_holes
+from store_env import name_store
 
 Run = Callable[..., str]
 OLD, NEW = "2026-11-23-0123456789ab", "2026-11-24-ba9876543210"
@@ -29,10 +30,7 @@ CODES = ("M40156", "[red]M41108")
 @pytest.fixture
 def lvbag(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path))
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(settings.store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", settings.store.bucket_prefix)
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", settings.store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
+    name_store(monkeypatch, settings.store)
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)

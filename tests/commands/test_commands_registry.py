@@ -18,6 +18,7 @@ from lvbag.registry import champion, publish_version, reserve_version, rollback
 from lvbag.registry.records import ModelSpec, VersionRecord
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store
+from store_env import name_store
 
 AT = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
 
@@ -30,10 +31,7 @@ app.add_typer(registry_app, name="registry")
 def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings by environment, as a person has them; a terminal wide enough for the tables."""
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(settings.store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", settings.store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", settings.store.bucket_prefix)
+    name_store(monkeypatch, settings.store)
     monkeypatch.setattr("lvbag.commands.common.console._width", 160)
     config = tmp_path / "home" / "config"
     config.mkdir(parents=True)

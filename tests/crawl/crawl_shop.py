@@ -164,3 +164,17 @@ def running_shop() -> Iterator[Shop]:
     shop.server.shutdown()
     shop.server.server_close()
     thread.join(5)
+
+
+def fill(shop: Shop, count: int = 3, seller: str = "Anna") -> None:
+    """`count` listings of the Speedy with two pictures each, found by its code."""
+    for number in range(count):
+        images = [shop.picture(f"/img/{number}-{side}.png", number * 10 + side) for side in range(2)]
+        shop.item(
+            f"/item/{number}",
+            "M41108",
+            name=f"Louis Vuitton Speedy 30 Monogram no {number}",
+            sku=f"S{number}",
+            image=images,
+            offers={"price": 500 + number, "priceCurrency": "EUR", "seller": {"name": seller}},
+        )

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 
+import crawl_shop
 import polars as pl
 import pytest
 import zstandard
@@ -59,17 +60,8 @@ def digests(store: Store) -> dict[str, str]:
 
 
 def fill(shop, count: int = 3) -> None:
-    """`count` listings of the Speedy with two pictures each, found by its code; the last also by its alias."""
-    for number in range(count):
-        images = [shop.picture(f"/img/{number}-{side}.png", number * 10 + side) for side in range(2)]
-        shop.item(
-            f"/item/{number}",
-            "M41108",
-            name=f"Louis Vuitton Speedy 30 Monogram no {number}",
-            sku=f"S{number}",
-            image=images,
-            offers={"price": 500 + number, "priceCurrency": "EUR", "seller": {"name": "Anna"}},
-        )
+    """The usual listings, the last found by its alias as well."""
+    crawl_shop.fill(shop, count)
     shop.queries["speedy 30 monogram"] = [f"/item/{count - 1}"]
 
 

@@ -7,7 +7,7 @@ import hashlib
 
 import polars as pl
 import pytest
-from crawl_shop import Shop, jpeg
+from crawl_shop import fill, jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,20 +32,6 @@ from lvbag.tombstones import (
 
 NIGHT, NEXT = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
 AT = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-
-
-def fill(shop: Shop, count: int = 3, seller: str = "Anna") -> None:
-    """`count` listings of two pictures each."""
-    for number in range(count):
-        images = [shop.picture(f"/img/{number}-{side}.jpg", number * 10 + side) for side in range(2)]
-        shop.item(
-            f"/item/{number}",
-            "M41108",
-            name=f"Louis Vuitton Speedy 30 Monogram no {number}",
-            sku=f"S{number}",
-            image=images,
-            offers={"price": 500 + number, "priceCurrency": "EUR", "seller": {"name": seller}},
-        )
 
 
 def crawl(store: Store, settings: Settings, catalog: Catalog, night: dt.date = NIGHT) -> NightResult:
@@ -86,14 +72,14 @@ def test_an_address_that_was_taken_down_costs_no_request_however_it_is_spelt(
 ) -> None:
     fill(shop)
     spelt = shop.url.replace("http", "HTTP")
-    bury(store, "url", urls=[f"{spelt}/item/0#top", f"{shop.url}/img/1-%30.jpg"])
+    bury(store, "url", urls=[f"{spelt}/item/0#top", f"{shop.url}/img/1-%30.png"])
     crawl(store, night_settings, catalog)
 
-    assert not {"/item/0", "/img/0-0.jpg", "/img/0-1.jpg", "/img/1-0.jpg"} & set(shop.paths())
+    assert not {"/item/0", "/img/0-0.png", "/img/0-1.png", "/img/1-0.png"} & set(shop.paths())
     assert rows(store, NIGHT, "listings")["/item/0"] == "taken_down: url"
     assert rows(store, NIGHT, "fetches") == {
-        "/img/1-0.jpg": "taken_down: url",
-        **dict.fromkeys(("/img/1-1.jpg", "/img/2-0.jpg", "/img/2-1.jpg")),
+        "/img/1-0.png": "taken_down: url",
+        **dict.fromkeys(("/img/1-1.png", "/img/2-0.png", "/img/2-1.png")),
     }
 
 
@@ -118,17 +104,17 @@ def test_bytes_that_were_taken_down_are_stored_from_no_address_and_asked_for_onc
     shop, store, night_settings, catalog
 ) -> None:
     fill(shop, 1)
-    shop.pages["/img/0-0.jpg"].etag = False  # nothing but its bytes tells the picture
+    shop.pages["/img/0-0.png"].etag = False  # nothing but its bytes tells the picture
     gone = hashlib.sha256(jpeg(0)).hexdigest()
     bury(store, "image", images=[gone])
     crawl(store, night_settings, catalog)
 
-    assert rows(store, NIGHT, "fetches") == {"/img/0-0.jpg": "taken_down: image", "/img/0-1.jpg": None}
+    assert rows(store, NIGHT, "fetches") == {"/img/0-0.png": "taken_down: image", "/img/0-1.png": None}
     assert not list(store.list_objects(Bucket.RAW, f"images/{gone[:2]}/{gone}"))
     shop.hits.clear()
     crawl(store, night_settings, catalog, NEXT)
-    assert shop.paths().count("/img/0-0.jpg") == 0, "the next night knows what is there"
-    assert rows(store, NEXT, "fetches")["/img/0-0.jpg"] == "taken_down: image"
+    assert shop.paths().count("/img/0-0.png") == 0, "the next night knows what is there"
+    assert rows(store, NEXT, "fetches")["/img/0-0.png"] == "taken_down: image"
 
 
 def test_a_picture_that_an_earlier_night_fetched_is_not_asked_for_after_its_takedown(
@@ -142,8 +128,8 @@ def test_a_picture_that_an_earlier_night_fetched_is_not_asked_for_after_its_take
     for night in (NEXT, NEXT + dt.timedelta(days=1)):
         shop.hits.clear()
         crawl(store, night_settings, catalog, night)
-        assert shop.paths().count("/img/0-1.jpg") == 0
-        assert rows(store, night, "fetches") == {"/img/0-0.jpg": None, "/img/0-1.jpg": "taken_down: image"}
+        assert shop.paths().count("/img/0-1.png") == 0
+        assert rows(store, night, "fetches") == {"/img/0-0.png": None, "/img/0-1.png": "taken_down: image"}
         assert not store.exists(keys.raw_image(gone, "jpg"))
 
 
@@ -165,15 +151,15 @@ def test_a_shard_that_goes_on_after_a_takedown_does_not_write_down_what_its_firs
     bury(store, listings=[("market", "S1")], images=[hashlib.sha256(jpeg(20)).hexdigest()])
     shop.queries["M41108"].remove("/item/0")  # the second try does not meet everything that the first one had
     shop.queries["M41108"].remove("/item/1")
-    bury(store, "url", urls=[f"{shop.url}/img/0-0.jpg"])
+    bury(store, "url", urls=[f"{shop.url}/img/0-0.png"])
     crawl(store, night_settings, catalog)
 
     assert rows(store, NIGHT, "listings")["/item/1"] == "taken_down: listing"
     assert {path: why for path, why in rows(store, NIGHT, "fetches").items() if why} == {
-        "/img/0-0.jpg": "taken_down: url",
-        "/img/1-0.jpg": "taken_down: listing",
-        "/img/1-1.jpg": "taken_down: listing",
-        "/img/2-0.jpg": "taken_down: image",
+        "/img/0-0.png": "taken_down: url",
+        "/img/1-0.png": "taken_down: listing",
+        "/img/1-1.png": "taken_down: listing",
+        "/img/2-0.png": "taken_down: image",
     }
 
 
@@ -184,15 +170,15 @@ def test_a_takedown_of_what_a_night_has_crawled_ends_all_requests_for_it(shop, s
     assert (plan.removed.raw_images, plan.found.nights) == (2, {NIGHT})
     take_down(store, night_settings, plan, Reason("asked for", "a test", AT))
     gone = {hashlib.sha256(jpeg(seed)).hexdigest() for seed in (10, 11)}
-    shop.picture("/img/copied.jpg", 10)  # the same bytes in another listing
-    shop.item("/item/new", "M41108", name="Speedy 30 Monogram", sku="N", image=["/img/copied.jpg", "/img/0-0.jpg"])
+    shop.picture("/img/copied.png", 10)  # the same bytes in another listing
+    shop.item("/item/new", "M41108", name="Speedy 30 Monogram", sku="N", image=["/img/copied.png", "/img/0-0.png"])
     shop.hits.clear()
 
     crawl(store, night_settings, catalog, NEXT)
 
     assert not [path for path in shop.paths() if path.startswith(("/item/1", "/img/1-"))]
     reasons = rows(store, NEXT, "fetches")
-    assert (reasons["/img/copied.jpg"], reasons["/img/0-0.jpg"]) == ("taken_down: image", None)
+    assert (reasons["/img/copied.png"], reasons["/img/0-0.png"]) == ("taken_down: image", None)
     assert not [ref for sha256 in gone for ref in store.list_objects(Bucket.RAW, keys.raw_images_of(sha256))]
     assert plan_takedown(store, listing_target("market/S1")).removed.is_empty
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from lvbag.commands.doctor import doctor
 from lvbag.services.doctor import GB, check_disk, check_gpu, check_recipes, examine
 from lvbag.settings import Settings
+from store_env import name_store
 
 app = typer.Typer()
 app.command()(doctor)
@@ -23,10 +24,7 @@ app.command()(doctor)
 def configured(project: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The test's own store, as the environment names it."""
     store = settings.store
-    monkeypatch.setenv("LVBAG_STORE__ENDPOINT", str(store.endpoint))
-    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", store.access_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", store.secret_key.get_secret_value())
-    monkeypatch.setenv("LVBAG_STORE__BUCKET_PREFIX", store.bucket_prefix)
+    name_store(monkeypatch, store)
     monkeypatch.setenv("LVBAG_STORE__RETRIES", "0")
     return settings
 

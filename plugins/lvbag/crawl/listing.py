@@ -20,13 +20,14 @@ from lvbag.crawl.rows import (
     is_our_own,
     is_transient,
     listing_of,
+    refused_listing,
     rule_of,
     to_json,
     url_digest,
 )
 from lvbag.crawl.run import ShardRun, now
 from lvbag.crawl.sources import NOT_UNDERSTOOD, Listing, Page, PageNotUnderstood, understood
-from lvbag.crawl.taken_down import refused_listing, why_listing
+from lvbag.crawl.taken_down import struck_listing, why_listing
 from lvbag.crawl.titles import Match, match_title
 
 
@@ -78,7 +79,7 @@ class Listings:
         else:
             row = self._ask(url, query, whole)
         if reason := why_listing(self.run.tombstones, url, row.source, row.listing_id, row.seller):
-            row = refused_listing(row, reason)
+            row = struck_listing(row, reason)
         self.run.tally.items += 1
         self.run.tally.items_not_understood += rule_of(row.reason or "") == NOT_UNDERSTOOD
         if noted is None and not is_our_own(row.reason):
@@ -181,25 +182,13 @@ class Listings:
         return replace(row, changed=row.content != known.row.content)
 
     def _refused(self, url: str, query: str, reason: str) -> ListingRow:
-        return ListingRow(
+        return refused_listing(
             night=self.run.night,
             source=self.run.planned.source,
             shard=self.run.planned.name,
             listing_id=url_digest(url),
             url=url,
             query=query,
-            title=None,
-            price=None,
-            currency=None,
-            seller=None,
-            image_urls=(),
-            style_code=None,
-            match_confidence=None,
-            match_reason=None,
-            etag=None,
-            last_modified=None,
-            changed=True,
-            verdict=REFUSED,
             reason=reason,
             fetched_at=now(),
         )

@@ -85,6 +85,42 @@ class ListingRow:
         )
 
 
+def refused_listing(
+    *,
+    night: dt.date,
+    source: str,
+    shard: str,
+    listing_id: str,
+    url: str,
+    query: str,
+    reason: str,
+    fetched_at: dt.datetime,
+) -> ListingRow:
+    """The row of a listing, or of a page of results, that is refused: where it stood, and nothing of what it said."""
+    return ListingRow(
+        night=night,
+        source=source,
+        shard=shard,
+        listing_id=listing_id,
+        url=url,
+        query=query,
+        title=None,
+        price=None,
+        currency=None,
+        seller=None,
+        image_urls=(),
+        style_code=None,
+        match_confidence=None,
+        match_reason=None,
+        etag=None,
+        last_modified=None,
+        changed=True,
+        verdict=REFUSED,
+        reason=reason,
+        fetched_at=fetched_at,
+    )
+
+
 @dataclass(frozen=True)
 class FetchRow:
     """One row of `schemas.FETCHES`, where the columns are described."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lvbag.crawl.rows import REFUSED, FetchRow, ListingRow, fetch_of, listing_of, to_json
+from lvbag.crawl.rows import REFUSED, FetchRow, ListingRow, fetch_of, listing_of, refused_listing, to_json
 from lvbag.tombstones import Tombstones
 
 TAKEN_DOWN = "taken_down"
@@ -38,28 +38,19 @@ def why_picture(tombstones: Tombstones, url: str, sha256: str | None) -> str | N
     return None
 
 
-def refused_listing(row: ListingRow, reason: str) -> ListingRow:
-    """The row of a listing that was read and may not be taken: where it stood, and nothing of what it said."""
-    return replace(
-        row,
-        title=None,
-        price=None,
-        currency=None,
-        seller=None,
-        image_urls=(),
-        style_code=None,
-        match_confidence=None,
-        match_reason=None,
-        etag=None,
-        last_modified=None,
-        verdict=REFUSED,
+def struck_listing(row: ListingRow, reason: str) -> ListingRow:
+    """The row of a listing that was read and may not be taken."""
+    struck = refused_listing(
+        night=row.night,
+        source=row.source,
+        shard=row.shard,
+        listing_id=row.listing_id,
+        url=row.url,
+        query=row.query,
         reason=reason,
-        brand=None,
-        sku=None,
-        gtin=None,
-        condition=None,
-        availability=None,
+        fetched_at=row.fetched_at,
     )
+    return replace(struck, changed=row.changed)
 
 
 def strike_listings(tombstones: Tombstones, values: Iterable[Any]) -> Iterator[Any]:
@@ -67,7 +58,7 @@ def strike_listings(tombstones: Tombstones, values: Iterable[Any]) -> Iterator[A
     for value in values:
         row = listing_of(value)
         reason = why_listing(tombstones, row.url, row.source, row.listing_id, row.seller)
-        yield value if reason is None else to_json(refused_listing(row, reason))
+        yield value if reason is None else to_json(struck_listing(row, reason))
 
 
 def strike_pictures(tombstones: Tombstones, values: Iterable[Any]) -> Iterator[Any]:
