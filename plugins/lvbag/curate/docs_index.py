@@ -29,7 +29,8 @@ h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-t
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere }
-td:first-child { overflow-wrap: normal; white-space: nowrap }
+th, td:first-child { overflow-wrap: normal; white-space: nowrap }
+td { min-width: 4rem }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal }
 .bad { color: var(--bad); font-weight: 600 } .good { color: var(--good) } .noted { color: var(--note) }
 """

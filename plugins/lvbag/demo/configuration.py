@@ -34,7 +34,13 @@ def _settings(market_port: int, photos: Path | None) -> dict[str, Any]:
             "delay_factor": 0.0,
             "products_per_shard": 4,
             "max_retry_after_s": 5.0,
-            "sources": {"market": {"kind": "schema_org", "search_url": f"http://{host}/search?q={{query}}"}},
+            "sources": {
+                "market": {
+                    "kind": "schema_org",
+                    "search_url": f"http://{host}/search?q={{query}}",
+                    "licence": "your own photographs" if photos else "drawn by this demo, free for any use",
+                }
+            },
         },
         "curate": {"min_images": 20},
         "detector": {"recipe": "demo_detector"},
