@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import io
 import itertools
-import json
 import re
 import tarfile
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,15 +16,24 @@ from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, pho
 from PIL import Image
 
 from lvbag import schemas
-from lvbag.curate import CurateError, build_snapshot, mark_exact, mark_near, newest_snapshot
+from lvbag.curate import (
+    CurateError,
+    build_snapshot,
+    mark_exact,
+    mark_near,
+    newest_snapshot,
+    publish_snapshot,
+    write_snapshot,
+)
 from lvbag.curate import snapshot as snapshot_module
 from lvbag.curate.diff import diff_snapshots
-from lvbag.curate.draft import Draft
+from lvbag.curate.draft import Draft, snapshot_id
+from lvbag.curate.places import read_splits
 from lvbag.curate.stats import read_stats
 from lvbag.curate.straddle import check_snapshot
 from lvbag.settings import CrawlSettings, Settings
 from lvbag.source_settings import EbayHtmlSettings
-from lvbag.store import Bucket, CorruptObject, Store, keys
+from lvbag.store import Bucket, CorruptObject, Ref, Store, keys
 from lvbag.store.tables import read_table
 from lvbag.tombstones import seller_key, tombstone_ref
 
@@ -211,19 +218,50 @@ def test_a_snapshot_that_leaks_is_never_seen(store: Store, settings: Settings, m
     """As if the code that splits were wrong: the first listing's pictures end in two splits."""
     chosen = small(settings)
     parts = market(store, chosen, FIRST, range(16))
+    with monkeypatch.context() as patched:
+        put_elsewhere(patched, "sha256", None)
+        with pytest.raises(CurateError, match="Nothing may be trained on it"):
+            build_snapshot(store, chosen, FIRST, parts)
+    assert newest_snapshot(store) is None
+    assert build_snapshot(store, chosen, FIRST, parts).snapshot == newest_snapshot(store)
+
+
+def test_a_snapshot_that_moves_a_picture_is_never_seen_and_the_next_does_not_follow_it(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the code that splits were wrong: a whole group goes elsewhere on the second night."""
+    chosen = small(settings)
+    first = build_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    parts = market(store, chosen, SECOND, range(24))
+    group = manifest(store, str(first.snapshot))["group"][0]
+    with monkeypatch.context() as patched:
+        put_elsewhere(patched, "group", group)
+        with pytest.raises(CurateError, match=f"in another split than in snapshot {first.snapshot}"):
+            build_snapshot(store, chosen, SECOND, parts)
+    assert newest_snapshot(store) == first.snapshot
+    second = build_snapshot(store, chosen, SECOND, parts)
+    both = manifest(store, str(first.snapshot)).join(manifest(store, str(second.snapshot)), on="sha256", suffix="_now")
+    assert (both["split"] == both["split_now"]).all()
+
+
+def put_elsewhere(patched: pytest.MonkeyPatch, what: str, which: str | None) -> None:
+    """Let drafts put this group, or the first picture, where it does not belong."""
+    real = snapshot_module.draft_snapshot
 
     def torn(draft: Draft) -> Draft:
-        sha256, split = draft.manifest["sha256"][0], draft.manifest["split"][0]
-        moved = "train" if split == "test" else "test"
-        changed = pl.when(pl.col("sha256") == sha256).then(pl.lit(moved)).otherwise("split").alias("split")
-        homes = {**draft.homes, sha256: replace(draft.homes[sha256], split=moved)}
-        return replace(draft, manifest=draft.manifest.with_columns(changed), homes=homes)
+        table = draft.manifest
+        chosen = which or table[what][0]
+        moved = "train" if table.filter(pl.col(what) == chosen)["split"][0] == "test" else "test"
+        table = table.with_columns(
+            pl.when(pl.col(what) == chosen).then(pl.lit(moved)).otherwise("split").alias("split")
+        )
+        homes = {
+            sha256: replace(home, split=moved) if getattr(home, what) == chosen else home
+            for sha256, home in draft.homes.items()
+        }
+        return replace(draft, name=snapshot_id(table), manifest=table, homes=homes)
 
-    real = snapshot_module.draft_snapshot
-    monkeypatch.setattr(snapshot_module, "draft_snapshot", lambda *given: torn(real(*given)))
-    with pytest.raises(CurateError, match="Nothing may be trained on it"):
-        build_snapshot(store, chosen, FIRST, parts)
-    assert newest_snapshot(store) is None
+    patched.setattr(snapshot_module, "draft_snapshot", lambda *given: torn(real(*given)))
 
 
 def test_card_stats_and_preview_say_what_is_inside(store: Store, settings: Settings) -> None:
@@ -375,28 +413,37 @@ def test_places_of_a_night_that_was_curated_late_are_kept_as_well(store: Store, 
     assert store.get_json(keys.newest_places()) == {"snapshot": third.snapshot}
 
 
-def test_two_builds_at_a_time_cannot_give_two_places(
+def test_two_builds_at_a_time_cannot_give_two_places(store: Store, settings: Settings) -> None:
+    chosen = small(settings)
+    parts = market(store, chosen, SECOND, range(16))
+    second = write_snapshot(store, chosen, SECOND, parts)
+    late = market(store, chosen, FIRST, range(20, 44))
+    first = write_snapshot(store, chosen, FIRST, late)
+    publish_snapshot(store, chosen, second)
+    with pytest.raises(CurateError, match="another snapshot was built at the same time"):
+        publish_snapshot(store, chosen, first)
+    assert newest_snapshot(store) == second.snapshot
+    assert store.get_json(keys.newest_places()) == {"snapshot": second.snapshot}
+    first = build_snapshot(store, chosen, FIRST, late)
+    assert store.get_json(keys.newest_places()) == {"snapshot": first.snapshot}
+    assert newest_snapshot(store) == second.snapshot
+    assert read_splits(store, str(first.snapshot)).height == first.images + second.images
+
+
+def test_two_tasks_that_announce_the_same_snapshot_agree(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = small(settings)
-    parts = market(store, chosen, FIRST, range(16))
-    preview = snapshot_module.preview_sheet
+    result = write_snapshot(store, chosen, FIRST, market(store, chosen, FIRST, range(16)))
+    swap = store.compare_and_swap
 
-    def meanwhile(other: str) -> None:
-        store.compare_and_swap(keys.newest_places(), json.dumps({"snapshot": other}).encode(), None)
+    def twice(ref: Ref, data: bytes, etag: str | None) -> str:
+        swap(ref, data, etag)
+        return swap(ref, data, etag)
 
-    def slow(*arguments: Any) -> bytes:
-        meanwhile(arguments[2] if same else "another")
-        return preview(*arguments)
-
-    monkeypatch.setattr(snapshot_module, "preview_sheet", slow)
-    same = False
-    with pytest.raises(CurateError, match="another snapshot was built at the same time"):
-        build_snapshot(store, chosen, FIRST, parts)
-    assert newest_snapshot(store) is None
-    store.delete(keys.newest_places())
-    same = True  # the same task twice at once
-    assert build_snapshot(store, chosen, FIRST, parts).snapshot == newest_snapshot(store)
+    monkeypatch.setattr(store, "compare_and_swap", twice)
+    publish_snapshot(store, chosen, result)
+    assert newest_snapshot(store) == result.snapshot
 
 
 def test_without_the_places_that_were_given_nothing_is_built(store: Store, settings: Settings) -> None:

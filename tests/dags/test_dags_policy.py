@@ -68,16 +68,21 @@ def test_shards_are_crawled_one_at_a_time(dagbag: Any) -> None:
     assert dagbag.dags["lvbag_crawl"].get_task("crawl_shard").max_active_tis_per_dagrun == 4
 
 
-def test_the_crawl_starts_at_two_and_not_when_it_is_unpaused(dagbag: Any) -> None:
+@pytest.mark.parametrize("now", ["2026-11-24T02:05:00+00:00", "2026-11-24T13:00:00+00:00"])
+def test_the_crawl_starts_at_two_and_not_when_it_is_unpaused(
+    dagbag: Any, monkeypatch: pytest.MonkeyPatch, now: str
+) -> None:
+    """Not even shortly after two, where Airflow's `run_immediately=False` starts the run that was missed."""
     from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables import trigger
     from airflow.timetables.base import TimeRestriction
 
     timetable = coerce_to_core_timetable(dagbag.dags["lvbag_crawl"].timetable)
+    monkeypatch.setattr(trigger, "utcnow", lambda: dt.datetime.fromisoformat(now))
     restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
     info = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
 
-    assert info.run_after > dt.datetime.now(dt.UTC)
-    assert (info.run_after.hour, info.run_after.minute) == (2, 0)
+    assert info.run_after == dt.datetime(2026, 11, 25, 2, tzinfo=dt.UTC)
 
 
 def test_the_dags_are_chained_by_assets(dagbag: Any) -> None:

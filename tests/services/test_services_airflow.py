@@ -50,7 +50,7 @@ def test_airflow_comes_up_works_and_leaves_nothing(home: Path, said: list[str]) 
     assert client.wait_for_run("lvbag_operate", run_id, 90).state == "success"
     states = {task.task_id: task for task in client.tasks("lvbag_operate", run_id)}
     assert (states["verify"].state, states["rollback"].state) == ("success", "skipped")
-    assert "Returned value was: []" in client.log_tail("lvbag_operate", run_id, states["verify"])
+    assert "Returned value was: {'raw': 0, 'crops': 0" in client.log_tail("lvbag_operate", run_id, states["verify"])
     assert not client.announced("lvbag_operate", run_id)
     with pytest.raises(AirflowError, match="400"):
         client.trigger("lvbag_operate", {"action": "burn_everything"})

@@ -218,8 +218,10 @@ def test_a_recycled_process_id_is_neither_reported_nor_killed(home: Path, said: 
 
 def test_after_a_crash_up_starts_again_with_everything(store_up: Up, home: Path) -> None:
     before = store_up(extra=[sleeper()])
-    for service in before.services:
-        os.kill(service.pid, signal.SIGKILL)
+    processes_of_it = [psutil.Process(service.pid) for service in before.services]
+    for process in processes_of_it:
+        process.kill()
+    psutil.wait_procs(processes_of_it, timeout=30)  # a big one takes a moment to die
 
     after = store_up(extra=[sleeper()])
 
@@ -231,7 +233,9 @@ def test_after_a_crash_up_starts_again_with_everything(store_up: Up, home: Path)
 
 def test_a_half_dead_machine_is_started_anew(store_up: Up, home: Path, said: list[str]) -> None:
     first = store_up(extra=[sleeper()])
-    os.kill(next(service.pid for service in first.services if service.name == "store"), signal.SIGKILL)
+    store = psutil.Process(next(service.pid for service in first.services if service.name == "store"))
+    store.kill()
+    store.wait(timeout=30)
 
     second = store_up(extra=[sleeper()])
 

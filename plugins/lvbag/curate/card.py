@@ -64,9 +64,9 @@ def _how(stats: SnapshotStats, settings: CurateSettings) -> str:
         f"only trains. A product takes part from {settings.min_images} different images on. One image of a cluster "
         f"stands here, the best one. Near is at most {settings.near_max_distance64} of 64 and "
         f"{settings.near_max_distance256} of 256 bits of perceptual hash and a CIELAB distance of "
-        f"{settings.near_max_colour:g}, or, where nothing but a mark is new, {settings.near_marked_distance256} bits and "
-        f"{settings.near_marked_colour:g}; for crops {settings.crop_max_distance64}, {settings.crop_max_distance256} and "
-        f"{settings.crop_max_colour:g}."
+        f"{settings.near_max_colour:g}, or, where nothing but a mark is new, {settings.near_marked_distance256} bits "
+        f"and {settings.near_marked_colour:g}; for crops {settings.crop_max_distance64}, "
+        f"{settings.crop_max_distance256} and {settings.crop_max_colour:g}."
     )
 
 

@@ -63,19 +63,38 @@ def write_places(store: Store, name: str, homes: Iterable[Home]) -> None:
     write_table(store, keys.snapshot(name, "splits.parquet"), table, schemas.SPLITS)
 
 
-def announce_places(store: Store, name: str, places: Places) -> None:
-    """Name the snapshot that now knows every place; raises `CurateError` where another build was faster."""
-    if name == places.snapshot and places.etag is not None:
-        return
-    try:
-        store.compare_and_swap(keys.newest_places(), json_bytes({"snapshot": name}), places.etag)
-    except PreconditionFailed:
-        if store.get_json(keys.newest_places()) == {"snapshot": name}:
-            return  # the same task run twice at once, or the answer to a first try was lost
-        raise CurateError(
-            f"another snapshot was built at the same time as {name}, and may have put the same pictures elsewhere; "
-            "build this night's snapshot again"
-        ) from None
+def complete_places(store: Store, name: str, homes: Mapping[str, Home], places: Places) -> None:
+    """Let a snapshot that was written, but not announced before others were, know the places given since."""
+    standing = set(read_splits(store, name)["sha256"])
+    known = {home.sha256 for home in places.homes}
+    if standing - known and known - standing:
+        write_places(store, name, homes.values())
+
+
+def announce_places(store: Store, name: str) -> None:
+    """Name the snapshot that now knows every place; raises `CurateError` where another was announced since its build.
+
+    A snapshot that knows no place which is not known already, an earlier night's that was built again, is not named.
+    """
+    before, etag = _named(store)
+    mine = read_splits(store, name).select("sha256", "split")
+    known = mine.clear() if before is None else read_splits(store, before).select("sha256", "split")
+    if not mine.join(known, on="sha256", how="anti").is_empty():
+        if not known.join(mine, on=["sha256", "split"], how="anti").is_empty():
+            raise _overtaken(name)
+        try:
+            store.compare_and_swap(keys.newest_places(), json_bytes({"snapshot": name}), etag)
+        except PreconditionFailed:
+            if store.get_json(keys.newest_places()) != {"snapshot": name}:
+                raise _overtaken(name) from None
+            # else the same task ran twice at once, or the answer to a first try was lost
+
+
+def _overtaken(name: str) -> CurateError:
+    return CurateError(
+        f"another snapshot was built at the same time as {name}, and may have put the same pictures elsewhere; "
+        "build this night's snapshot again"
+    )
 
 
 def newest_snapshot(store: Store) -> str | None:

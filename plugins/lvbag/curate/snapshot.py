@@ -24,8 +24,8 @@ from lvbag.curate.linking import crop_limits, near_limits
 from lvbag.curate.material import Material, current_prints, read_material
 from lvbag.curate.members import Ties, best_copies, candidates, find_ties
 from lvbag.curate.places import (
-    Places,
     announce_places,
+    complete_places,
     newest_snapshot,
     read_places,
     snapshot_before,
@@ -56,14 +56,15 @@ def build_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
 
 
 def publish_snapshot(store: Store, settings: Settings, result: SnapshotResult) -> StraddleReport | None:
-    """Check a snapshot that was written, and point its night to it: nobody sees one that leaks.
+    """Check a snapshot that was written, and point its night to it: nobody sees one that leaks, nor builds upon it.
 
     None where there is no snapshot, or none but the one that was checked on an earlier night. Raises `CurateError`
-    naming what leaks (`lvbag.curate.straddle`).
+    naming what leaks (`lvbag.curate.straddle`), or where another snapshot was announced since this one was built.
     """
     if result.snapshot is None:
         return None
-    report = check_snapshot(store, settings, result.snapshot) if result.changed else None
+    report = check_snapshot(store, settings, result.snapshot, result.night) if result.changed else None
+    announce_places(store, result.snapshot)
     store.put_json(keys.snapshot_of_night(result.night), {"snapshot": result.snapshot})
     log.info("curate.snapshot published night=%s snapshot=%s", result.night, result.snapshot)
     return report
@@ -92,7 +93,9 @@ def write_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
         everything = pl.concat([material.kept, material.struck])
         was = None if earlier is None else (earlier[0], measured(earlier[1], everything))
         stats = snapshot_stats(settings, draft, measured(draft.manifest, everything), was, material)
-        _write(store, settings, draft, places, stats)
+        _write(store, settings, draft, stats)
+    elif draft.name != places.snapshot:
+        complete_places(store, draft.name, draft.homes, places)
     counts = dict(draft.manifest["split"].value_counts().iter_rows())
     result = SnapshotResult(
         snapshot=draft.name,
@@ -164,7 +167,7 @@ def _write_shards(store: Store, draft: Draft, earlier: tuple[str, pl.DataFrame] 
             log.info("curate.snapshot shard=%s images=%d snapshot=%s", number, rows.height, draft.name)
 
 
-def _write(store: Store, settings: Settings, draft: Draft, places: Places, stats: SnapshotStats) -> None:
+def _write(store: Store, settings: Settings, draft: Draft, stats: SnapshotStats) -> None:
     """Everything but the shards, the manifest last."""
     name = draft.name
     write_places(store, name, draft.homes.values())
@@ -172,5 +175,4 @@ def _write(store: Store, settings: Settings, draft: Draft, places: Places, stats
     card = card_text(stats, settings.curate)
     store.put(keys.snapshot(name, "card.md"), card.encode(), "text/markdown; charset=utf-8")
     store.put(keys.snapshot(name, "preview.jpg"), preview_sheet(store, draft.manifest, name), "image/jpeg")
-    announce_places(store, name, places)
     write_table(store, keys.snapshot(name, "manifest.parquet"), draft.manifest, schemas.MANIFEST)

@@ -7,6 +7,7 @@ off the tables as they stand in the store. Nothing is written, and nothing is pu
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ from lvbag.curate.errors import CurateError
 from lvbag.curate.linking import Limits, crop_limits, near_limits, pack_columns, take
 from lvbag.curate.material import PRINTS, current_prints, read_images
 from lvbag.curate.pairing import Asked, Pairs, Uprights, near
-from lvbag.curate.places import night_pointers, read_places, read_splits
+from lvbag.curate.places import night_pointers, read_places, read_splits, snapshot_before
 from lvbag.curate.shards import check_shard
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ObjectMissing, Store, keys
@@ -62,8 +63,10 @@ class StraddleReport:
     sellers_apart: int
 
 
-def check_snapshot(store: Store, settings: Settings, name: str) -> StraddleReport:
+def check_snapshot(store: Store, settings: Settings, name: str, night: dt.date | None = None) -> StraddleReport:
     """Read a snapshot back and look for what must not be; raises `CurateError` naming the images.
+
+    `night` is the one that is about to point to it; None where one points to it already.
 
     That is: a group, cluster, cluster of crops, listing or pair of near-duplicates in two splits; an image in another
     split than an earlier snapshot put it; a shard that does not hold what the manifest says.
@@ -75,7 +78,7 @@ def check_snapshot(store: Store, settings: Settings, name: str) -> StraddleRepor
     splits = read_splits(store, name)
     images = read_images(store, manifest["sha256"], _COLUMNS)
     _check_places(name, manifest, splits)
-    before = _check_before(store, name, splits)
+    before = _check_before(store, name, splits, night)
     rows = manifest.select("sha256", "split", pl.col("crop_sha256").alias("of_crop")).join(images, on="sha256")
     crops = rows.filter(pl.col("crop_sha256") == pl.col("of_crop"))  # else it was cut anew since
     _check_ties(name, {"crop cluster": crops.filter(pl.col("crop_cluster").is_not_null())}, ("crop_cluster",))
@@ -171,10 +174,9 @@ def _apart(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return counts.filter(pl.col("_splits") > 1).select(columns).sort(columns)
 
 
-def _check_before(store: Store, name: str, splits: pl.DataFrame) -> tuple[str, ...]:
+def _check_before(store: Store, name: str, splits: pl.DataFrame, night: dt.date | None) -> tuple[str, ...]:
     """No image lies elsewhere than the snapshot of the night before, or the one that knows every place, put it."""
-    pointers = list(night_pointers(store).values())
-    before = pointers[pointers.index(name) - 1] if name in pointers[1:] else None
+    before = _pointed_before(store, name) if night is None else snapshot_before(store, night)
     compared = []
     for other in dict.fromkeys([before, read_places(store, {}).snapshot]):
         if other is None or other == name:
@@ -186,6 +188,11 @@ def _check_before(store: Store, name: str, splits: pl.DataFrame) -> tuple[str, .
             _fail(name, f"images lie in another split than in snapshot {other}", moved["sha256"])
         compared.append(other)
     return tuple(compared)
+
+
+def _pointed_before(store: Store, name: str) -> str | None:
+    pointers = list(night_pointers(store).values())
+    return pointers[pointers.index(name) - 1] if name in pointers[1:] else None
 
 
 def _check_near(name: str, what: str, prints: pl.DataFrame, limits: Limits) -> None:
