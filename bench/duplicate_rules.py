@@ -33,13 +33,23 @@ from peers.installing import peer_python
 from picture_edits import COPIES, EDITS, edited, encoded
 from PIL import Image
 
-from lvbag.curate.linking import Limits, Prints, compare, crop_limits, link, near_limits, near_pairs, pack, take
+from lvbag.curate.duplicates.linking import (
+    Limits,
+    Prints,
+    compare,
+    crop_limits,
+    link,
+    near_limits,
+    near_pairs,
+    pack,
+    take,
+)
 from lvbag.images import Fingerprint, ImageRefused, decode, look
 from lvbag.images.framing import crop_fingerprint
 from lvbag.infer.cropping import crop_box
 from lvbag.settings import CurateSettings, ImageSettings
 
-SEED, DESIGNS, EVERY = 7, 24, 8
+SEED, DESIGNS, EVERY = 10, 24, 8
 LIMITS = ImageSettings()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 METHODS = ("PHash", "AHash", "DHash", "WHash")

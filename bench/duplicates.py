@@ -1,14 +1,14 @@
 """Find what was kept before: our index of 64-bit hashes beside faiss and imagededup, and the whole linking.
 
-1. The index (`lvbag.curate.hash_index`): 10,000 new hashes against 1,000,000 kept ones, within 8 bits, beside faiss's
-   `IndexBinaryFlat.range_search`, by turns in one process, with one thread and with as many as faiss takes by itself
-   (ours always has one); faiss's multi-index hashing, `IndexBinaryMultiHash` of 3 x 21 bits with 2 flips, once. The
-   hashes are distributed as real ones (`hash_model.py`), and uniformly besides; 3,000 of the new ones are kept ones
+1. The index (`curate.duplicates.hash_index`): 10,000 new hashes against 1,000,000 kept ones, within 8 bits, beside
+   faiss's `IndexBinaryFlat.range_search`, by turns in one process, with one thread and with as many as faiss takes by
+   itself (ours always has one); faiss's multi-index hashing, `IndexBinaryMultiHash` of 3 x 21 bits with 2 flips, once.
+   The hashes are distributed as real ones (`hash_model.py`), and uniformly besides; 3,000 of the new ones are kept ones
    with 0 to 6 bits flipped. All must find the same pairs.
 2. imagededup's `find_duplicates` over the hashes of n pictures, in its own environment (installed the first time), and
    ours over the same ones, the making of the index included; both must find the same pairs.
-3. `lvbag.curate.linking.link`: 10,000 new pictures in all their views against 1,000,000, 64 bits proposing and 256 bits
-   and colour confirming. 3,000 of the new ones are kept ones again, changed a little.
+3. `curate.duplicates.linking.link`: 10,000 new pictures in all their views against 1,000,000, 64 bits proposing and 256
+   bits and colour confirming. 3,000 of the new ones are kept ones again, changed a little.
 
 Compared are CPU seconds of the process, since other work may share the machine, and wall time where threads matter:
 medians of the rounds, ratios of pairs of rounds.
@@ -40,7 +40,7 @@ from hash_model import PART, Pictures, hashes64, hashes256, real_pictures, thumb
 from numpy.typing import NDArray
 from peers.installing import WORK, peer_python
 
-from lvbag.curate.hash_index import HashIndex
+from lvbag.curate.duplicates.hash_index import HashIndex
 
 HERE = Path(__file__).resolve().parent
 RADIUS = 8
@@ -229,8 +229,8 @@ def show_peers(pictures: Pictures) -> None:
 
 def show_link(pictures: Pictures, kept: int = 1_000_000) -> None:
     """New pictures, of which some are kept ones again, against all kept."""
-    from lvbag.curate.linking import Prints, link, near_limits
-    from lvbag.curate.nearness import layouts
+    from lvbag.curate.duplicates.linking import Prints, link, near_limits
+    from lvbag.curate.duplicates.nearness import layouts
     from lvbag.images.fingerprints import VIEWS
     from lvbag.settings import CurateSettings
 

@@ -6,7 +6,7 @@ pictures are taken (the shared photographs where they are present, and bags that
 smoothed bootstrap (Silverman, 1986): a real picture's frequencies, square-rooted and brought to one contrast, moved
 towards the mean and blurred by noise that has the covariance of all. Mean and covariance stay, and so do the crowds:
 `BLUR` was chosen so that about as many pairs lie within 8 bits as among the real pictures. Thumbnails are drawn
-together with the frequencies, and `BLUR_OF_THUMBS` so that about as many of their layouts (`lvbag.curate.nearness`) lie
+together with the frequencies, and `BLUR_OF_THUMBS` so that about as many of their layouts (`duplicates.nearness`) lie
 within 5. `bench/duplicates.py` prints both. A turned view's frequencies are the picture's with other signs or axes. The
 64 bits are read from the lowest of the frequencies that give 256.
 """

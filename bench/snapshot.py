@@ -38,13 +38,13 @@ import polars as pl
 from PIL import Image
 
 from lvbag import schemas
-from lvbag.curate.draft import Draft, draft_snapshot
-from lvbag.curate.groups import Home
-from lvbag.curate.linking import crop_limits, near_limits
-from lvbag.curate.material import COLUMNS, PRINTS
-from lvbag.curate.members import candidates, find_ties
-from lvbag.curate.snapshot import build_snapshot
-from lvbag.curate.straddle import check_snapshot, near_across
+from lvbag.curate.duplicates.linking import crop_limits, near_limits
+from lvbag.curate.snapshots.draft import Draft, draft_snapshot
+from lvbag.curate.snapshots.groups import Home
+from lvbag.curate.snapshots.material import COLUMNS, PRINTS
+from lvbag.curate.snapshots.members import candidates, find_ties
+from lvbag.curate.snapshots.snapshot import build_snapshot
+from lvbag.curate.snapshots.straddle import check_snapshot, near_across
 from lvbag.images.fingerprints import VERSION
 from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port

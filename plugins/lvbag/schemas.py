@@ -128,7 +128,7 @@ STAGE_NEAR = pl.Schema(
         "distance64": pl.Int32(),  # to the representative; 0 for itself
         "distance256": pl.Int32(),
         "distance_colour": pl.Float64(),
-        "rule": pl.String(),  # by which it is linked (`lvbag.curate.linking`); null for the representative itself
+        "rule": pl.String(),  # by which it is linked (`curate.duplicates.linking`); null for the representative itself
     }
 )
 """The rows of stage `exact` but those that an earlier night has judged, with fingerprints, quality and near-duplicate

@@ -1,6 +1,6 @@
 """The settings of validation: the bounds of its expectations, each beside its reason. They are part of `curate`.
 
-What an expectation does when it fails stands in `lvbag.curate.expectations`; here are only the numbers.
+What an expectation does when it fails stands in `lvbag.curate.validation.expectations`; here are only the numbers.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from lvbag import schemas
 from lvbag.cli import app
-from lvbag.curate.changes import measure_drift, measured
-from lvbag.curate.stats import ProductStats, SnapshotStats
+from lvbag.curate.snapshots.changes import measure_drift, measured
+from lvbag.curate.snapshots.stats import ProductStats, SnapshotStats
 from lvbag.errors import LvbagError
 from lvbag.settings import Settings
 from lvbag.store import Store, keys

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from lvbag.curate.linking import Prints
-from lvbag.curate.prints import CELLS
+from lvbag.curate.duplicates.linking import Prints
+from lvbag.curate.duplicates.prints import CELLS
 
 
 def blank(count: int, views: int = 1) -> Prints:

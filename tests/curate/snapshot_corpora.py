@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from lvbag import schemas
-from lvbag.curate.draft import Draft, draft_snapshot
-from lvbag.curate.material import COLUMNS
-from lvbag.curate.members import candidates
-from lvbag.curate.splits import Home
+from lvbag.curate.snapshots.draft import Draft, draft_snapshot
+from lvbag.curate.snapshots.material import COLUMNS
+from lvbag.curate.snapshots.members import candidates
+from lvbag.curate.snapshots.splits import Home
 from lvbag.settings import CurateSettings
 
 START = dt.date(2026, 11, 1)

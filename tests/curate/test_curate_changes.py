@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshot_corpora import Shot, draft, frame, sha
 
-from lvbag.curate.changes import divergence, measure_drift, measured, stability_index
+from lvbag.curate.snapshots.changes import divergence, measure_drift, measured, stability_index
 
 WORDS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=40)
 

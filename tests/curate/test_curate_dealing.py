@@ -1,4 +1,4 @@
-"""How groups are dealt: the bounds that `lvbag.curate.dealing` states, whatever the groups are."""
+"""How groups are dealt: the bounds that `lvbag.curate.snapshots.dealing` states, whatever the groups are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from lvbag.curate.dealing import MIN_GROUPS, deal
+from lvbag.curate.snapshots.dealing import MIN_GROUPS, deal
 
 SHARES = {"test": 0.15, "val": 0.10}
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=60)

@@ -9,9 +9,9 @@ import pytest
 from snapshot_corpora import SETTINGS, Shot, draft, frame, sha
 
 from lvbag.curate import CurateError
-from lvbag.curate.draft import snapshot_id
-from lvbag.curate.members import candidates
-from lvbag.curate.splits import Home
+from lvbag.curate.snapshots.draft import snapshot_id
+from lvbag.curate.snapshots.members import candidates
+from lvbag.curate.snapshots.splits import Home
 
 SHOTS = [Shot(n, product=n % 2, listing=n) for n in range(24)]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from snapshot_corpora import Corpus, Shot, draft, frame, sha, straddling
 
-from lvbag.curate.draft import Draft
+from lvbag.curate.snapshots.draft import Draft
 
 PRODUCTS, SELLERS = st.integers(0, 2), st.none() | st.integers(0, 3)
 FEW = st.integers(1, 4)

@@ -14,8 +14,9 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lvbag.curate import CurateError, hash_index
-from lvbag.curate.hash_index import HashIndex
+from lvbag.curate import CurateError
+from lvbag.curate.duplicates import hash_index
+from lvbag.curate.duplicates.hash_index import HashIndex
 
 Codes = NDArray[np.uint64]
 CHUNKS = [list(range(1, 64, 3)), list(range(2, 64, 3)), list(range(0, 64, 3))]

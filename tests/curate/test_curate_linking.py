@@ -10,10 +10,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from print_makers import blank, noisy, picture, prints_of, random_prints
 
-from lvbag.curate import linking, pairing
-from lvbag.curate.linking import Limits, Link, Prints, compare, join, link, near_limits, near_pairs, pack, take
-from lvbag.curate.nearness import Marked
-from lvbag.curate.prints import TURNED_CELLS
+from lvbag.curate.duplicates import linking, pairing
+from lvbag.curate.duplicates.linking import (
+    Limits,
+    Link,
+    Prints,
+    compare,
+    join,
+    link,
+    near_limits,
+    near_pairs,
+    pack,
+    take,
+)
+from lvbag.curate.duplicates.nearness import Marked
+from lvbag.curate.duplicates.prints import TURNED_CELLS
 from lvbag.images import fingerprint
 from lvbag.images.fingerprints import VIEWS
 from lvbag.settings import CurateSettings

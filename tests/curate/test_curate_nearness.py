@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from print_makers import blank, picture
 
-from lvbag.curate.linking import Limits, Link, compare, crop_limits, near_limits, pack
-from lvbag.curate.nearness import (
+from lvbag.curate.duplicates.linking import Limits, Link, compare, crop_limits, near_limits, pack
+from lvbag.curate.duplicates.nearness import (
     Marked,
     confirmed,
     differences,
@@ -23,7 +23,7 @@ from lvbag.curate.nearness import (
     proposed,
     turned_layouts,
 )
-from lvbag.curate.prints import CELLS, TURNED_CELLS
+from lvbag.curate.duplicates.prints import CELLS, TURNED_CELLS
 from lvbag.images import fingerprint
 from lvbag.images.fingerprints import VIEWS
 from lvbag.settings import CurateSettings

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from lvbag.curate.linking import Limits, Prints, compare, join, take
-from lvbag.curate.placing import REFERENCE, Candidate, Placed, References, place
+from lvbag.curate.duplicates.linking import Limits, Prints, compare, join, take
+from lvbag.curate.duplicates.placing import REFERENCE, Candidate, Placed, References, place
 
 LIMITS = Limits(8, 31, 12.0)
 

@@ -11,7 +11,7 @@ from curate_frames import Shop, all_digests, curate_uncropped, jpeg, photo, smal
 
 from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot, load_funnel, mark_exact, quarantined_sources, report_night
-from lvbag.curate.statistics import NightStatistics, SourceStatistics, write_statistics
+from lvbag.curate.validation.statistics import NightStatistics, SourceStatistics, write_statistics
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
 from lvbag.store.tables import read_table, write_table

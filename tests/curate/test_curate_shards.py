@@ -9,8 +9,8 @@ import pytest
 from curate_frames import digest, jpeg, photo
 
 from lvbag.curate import CurateError
-from lvbag.curate.earlier_crops import EarlierCrops
-from lvbag.curate.shards import write_shard
+from lvbag.curate.snapshots.earlier_crops import EarlierCrops
+from lvbag.curate.snapshots.shards import write_shard
 from lvbag.store import Store, keys
 
 COUNT = 30

@@ -25,12 +25,12 @@ from lvbag.curate import (
     publish_snapshot,
     write_snapshot,
 )
-from lvbag.curate import snapshot as snapshot_module
-from lvbag.curate.diff import diff_snapshots
-from lvbag.curate.draft import Draft, snapshot_id
-from lvbag.curate.places import read_splits
-from lvbag.curate.stats import read_stats
-from lvbag.curate.straddle import check_snapshot
+from lvbag.curate.snapshots import snapshot as snapshot_module
+from lvbag.curate.snapshots.diff import diff_snapshots
+from lvbag.curate.snapshots.draft import Draft, snapshot_id
+from lvbag.curate.snapshots.places import read_splits
+from lvbag.curate.snapshots.stats import read_stats
+from lvbag.curate.snapshots.straddle import check_snapshot
 from lvbag.settings import CrawlSettings, Settings
 from lvbag.source_settings import EbayHtmlSettings
 from lvbag.store import Bucket, CorruptObject, Ref, Store, keys

@@ -13,7 +13,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from lvbag.curate import CurateError
-from lvbag.curate.splits import MIN_GROUPS, Home, Member, assign, check, find_shops
+from lvbag.curate.snapshots.splits import MIN_GROUPS, Home, Member, assign, check, find_shops
 
 
 def member(number: int, listing: int, cluster: int, product: int = 0) -> Member:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from lvbag import schemas
 from lvbag.curate import CurateError, build_snapshot
-from lvbag.curate.linking import Limits, crop_limits, near_limits, near_pairs, pack_columns
-from lvbag.curate.material import PRINTS
-from lvbag.curate.straddle import StraddleReport, check_snapshot, near_across
+from lvbag.curate.duplicates.linking import Limits, crop_limits, near_limits, near_pairs, pack_columns
+from lvbag.curate.snapshots.material import PRINTS
+from lvbag.curate.snapshots.straddle import StraddleReport, check_snapshot, near_across
 from lvbag.settings import CurateSettings, Settings
 from lvbag.store import CorruptObject, Store, keys
 from lvbag.store.tables import read_table, write_table

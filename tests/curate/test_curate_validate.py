@@ -24,7 +24,7 @@ from validate_frames import (
 
 from lvbag import schemas
 from lvbag.curate import CurateError, validate_night
-from lvbag.curate.statistics import read_statistics
+from lvbag.curate.validation.statistics import read_statistics
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_table
@@ -98,7 +98,7 @@ def test_a_broken_source_is_set_aside_whole_and_the_others_go_on(
     pictures, listings, fetches = broken_and_sound()
     put_night(store, pictures, listings, fetches)
 
-    with caplog.at_level(logging.ERROR, "lvbag.curate.validate"):
+    with caplog.at_level(logging.ERROR, "lvbag.curate.validation.validate"):
         result = validate_night(store, settings, NIGHT)
 
     why = "same_picture: 0.925"

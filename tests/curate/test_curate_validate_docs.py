@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from validate_frames import NIGHT, digests, fetch, listing, picture, put_history, put_night, usual
 
-from lvbag.curate import data_docs, validate_night
-from lvbag.curate.docs_index import IndexPage, SourceLine, render_index
-from lvbag.curate.expectations import expectations
-from lvbag.curate.expected import SUITES, Failure
+from lvbag.curate import validate_night
+from lvbag.curate.validation import data_docs
+from lvbag.curate.validation.docs_index import IndexPage, SourceLine, render_index
+from lvbag.curate.validation.expectations import expectations
+from lvbag.curate.validation.expected import SUITES, Failure
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 

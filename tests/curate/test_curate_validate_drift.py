@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from validate_frames import usual
 
-from lvbag.curate.drift import FLOORS, Drift, compare, mix_shift, robust_distance
-from lvbag.curate.statistics import MEASURES, Measure, SourceStatistics
+from lvbag.curate.validation.drift import FLOORS, Drift, compare, mix_shift, robust_distance
+from lvbag.curate.validation.statistics import MEASURES, Measure, SourceStatistics
 from lvbag.settings import CurateSettings
 
 BOUNDS = CurateSettings()

@@ -11,13 +11,13 @@ import pytest
 from validate_frames import NIGHT, fetch, listing, picture, sha
 
 from lvbag import schemas
-from lvbag.curate.drift import FLOORS, Drift
-from lvbag.curate.expectations import expectations
-from lvbag.curate.expected import SUITES, Check, Expected, Failure
-from lvbag.curate.gx_run import run_suites
-from lvbag.curate.marking import mark, notes, quarantines, refusals
-from lvbag.curate.statistics import MEASURES, SourceStatistics
-from lvbag.curate.validation_tables import batch_table, validation_tables
+from lvbag.curate.validation.drift import FLOORS, Drift
+from lvbag.curate.validation.expectations import expectations
+from lvbag.curate.validation.expected import SUITES, Check, Expected, Failure
+from lvbag.curate.validation.gx_run import run_suites
+from lvbag.curate.validation.marking import mark, notes, quarantines, refusals
+from lvbag.curate.validation.statistics import MEASURES, SourceStatistics
+from lvbag.curate.validation.validation_tables import batch_table, validation_tables
 from lvbag.settings import CurateSettings, Settings
 
 LISTINGS: dict[str, dict[str, Any]] = {

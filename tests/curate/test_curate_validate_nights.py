@@ -13,9 +13,9 @@ from validate_frames import picture
 
 from lvbag import schemas
 from lvbag.curate import mark_exact, mark_near, validate_night
-from lvbag.curate.expectations import expectations
-from lvbag.curate.gx_run import run_suites
-from lvbag.curate.validation_tables import batch_table, validation_tables
+from lvbag.curate.validation.expectations import expectations
+from lvbag.curate.validation.gx_run import run_suites
+from lvbag.curate.validation.validation_tables import batch_table, validation_tables
 from lvbag.images import look
 from lvbag.settings import ImageSettings, Settings
 from lvbag.store import Store, keys

@@ -11,7 +11,7 @@ from validate_frames import NIGHT, fetch, listing, picture, put_history, sha, us
 
 from lvbag import schemas
 from lvbag.curate import CurateError
-from lvbag.curate.statistics import (
+from lvbag.curate.validation.statistics import (
     NO_PRODUCT,
     NightStatistics,
     SourceStatistics,

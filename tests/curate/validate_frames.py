@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from lvbag import schemas
-from lvbag.curate.statistics import MEASURES, Measure, NightStatistics, SourceStatistics, write_statistics
+from lvbag.curate.validation.statistics import MEASURES, Measure, NightStatistics, SourceStatistics, write_statistics
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_table, write_table

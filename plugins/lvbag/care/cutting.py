@@ -19,7 +19,7 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.curate import CurateError
-from lvbag.curate.preview import preview_sheet
+from lvbag.curate.snapshots.preview import preview_sheet
 from lvbag.labels import read_labels
 from lvbag.labels.sets import EXPORT_NAME, INDEX_NAME
 from lvbag.store import Bucket, CorruptObject, ObjectMissing, Ref, Store, json_bytes, keys

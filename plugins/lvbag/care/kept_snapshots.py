@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lvbag.care.cutting import MANIFEST, snapshot_names
 from lvbag.care.errors import CareError
-from lvbag.curate.places import night_pointers
+from lvbag.curate.snapshots.places import night_pointers
 from lvbag.registry import RegistryError, load_evaluation, load_version
 from lvbag.registry.reading import CONFIG, RESERVATION, reserved_numbers
 from lvbag.settings import Settings

@@ -14,7 +14,7 @@ import polars as pl
 from lvbag import schemas
 from lvbag.care.checks import Check, Finding, found
 from lvbag.care.cutting import MANIFEST, PREVIEW, SHARDS, read_manifest, snapshot_names
-from lvbag.curate.draft import snapshot_id
+from lvbag.curate.snapshots.draft import snapshot_id
 from lvbag.store import Bucket, CorruptObject, ObjectMissing, Ref, Store, StoreError, keys
 from lvbag.store.tables import SchemaError, read_table
 from lvbag.tombstones import Tombstones, read_holes

@@ -17,7 +17,7 @@ from lvbag.settings import load_settings
 from lvbag.terminal import console
 
 if TYPE_CHECKING:
-    from lvbag.curate.folder_duplicates import FileAnswer
+    from lvbag.curate.duplicates.folder_duplicates import FileAnswer
     from lvbag.settings import Settings
 
 _SHEETS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
@@ -34,7 +34,7 @@ def duplicates(
 
     Nothing is changed. Status 1 when a file could not be read; what is no picture is told and no failure.
     """
-    from lvbag.curate.folder_duplicates import find_duplicates
+    from lvbag.curate.duplicates.folder_duplicates import find_duplicates
 
     if sheet is not None and sheet.suffix.lower() not in _SHEETS:
         raise LvbagError(f"--sheet {sheet}: name a file that ends in .jpg or .png")
@@ -74,7 +74,7 @@ def answer_row(answer: FileAnswer) -> dict[str, object]:
 
 
 def _show(answers: list[FileAnswer]) -> None:
-    from lvbag.curate.duplicates_sheet import grouped
+    from lvbag.curate.duplicates.duplicates_sheet import grouped
 
     clusters = grouped(answers)
     table = Table("kept", "copies", "rule", "64 bits", "256 bits", "colour", title_justify="left")
@@ -100,7 +100,7 @@ def _show(answers: list[FileAnswer]) -> None:
 
 
 def _draw(folder: Path, answers: list[FileAnswer], path: Path, settings: Settings) -> None:
-    from lvbag.curate.duplicates_sheet import MAX_CLUSTERS, draw_clusters
+    from lvbag.curate.duplicates.duplicates_sheet import MAX_CLUSTERS, draw_clusters
 
     image, clusters = draw_clusters(folder, answers, settings.images)
     try:

@@ -17,7 +17,7 @@ from lvbag.store import keys as object_keys
 from lvbag.terminal import console
 
 if TYPE_CHECKING:
-    from lvbag.curate.diff import SnapshotDiff
+    from lvbag.curate.snapshots.diff import SnapshotDiff
 
 dataset_app = typer.Typer(help="Look at the snapshots.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ _SHOWN = 10
 @dataset_app.command("list")
 def list_all(as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False) -> None:
     """One line a snapshot: counts, size, the night after which it stood last, and what was trained on it."""
-    from lvbag.curate.shelf import list_snapshots
+    from lvbag.curate.snapshots.shelf import list_snapshots
 
     rows = list_snapshots(open_session().store)
     if as_json:
@@ -59,7 +59,7 @@ def show(
 ) -> None:
     """Print a snapshot's card, or its statistics."""
     from lvbag.curate import newest_snapshot
-    from lvbag.curate.stats import read_stats
+    from lvbag.curate.snapshots.stats import read_stats
     from lvbag.tombstones import read_holes
 
     store = open_session().store
@@ -86,7 +86,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="everything as one JSON object")] = False,
 ) -> None:
     """Tell two snapshots apart: images that came, left, or changed their label, products, splits, and drift."""
-    from lvbag.curate.diff import diff_snapshots
+    from lvbag.curate.snapshots.diff import diff_snapshots
 
     found = diff_snapshots(open_session().store, a, b)
     if as_json:

@@ -13,16 +13,16 @@ from lvbag.lazy import lazy_exports
 if TYPE_CHECKING:
     from lvbag.curate.clean import clean_part, plan_cleaning
     from lvbag.curate.crops import mark_crops
-    from lvbag.curate.diff import diff_snapshots
     from lvbag.curate.errors import CurateError
     from lvbag.curate.exact import mark_exact
     from lvbag.curate.near import mark_near
-    from lvbag.curate.report import load_funnel, report_night
+    from lvbag.curate.reports.report import load_funnel, report_night
     from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
-    from lvbag.curate.snapshot import build_snapshot, newest_snapshot, publish_snapshot, write_snapshot
-    from lvbag.curate.statistics import quarantined_sources
-    from lvbag.curate.straddle import check_snapshot
-    from lvbag.curate.validate import validate_night
+    from lvbag.curate.snapshots.diff import diff_snapshots
+    from lvbag.curate.snapshots.snapshot import build_snapshot, newest_snapshot, publish_snapshot, write_snapshot
+    from lvbag.curate.snapshots.straddle import check_snapshot
+    from lvbag.curate.validation.statistics import quarantined_sources
+    from lvbag.curate.validation.validate import validate_night
     from lvbag.curate.whole import curate_night
 
 _HOMES = {
@@ -32,22 +32,22 @@ _HOMES = {
     "SnapshotResult": "results",
     "StageResult": "results",
     "ValidationResult": "results",
-    "build_snapshot": "snapshot",
-    "check_snapshot": "straddle",
+    "build_snapshot": "snapshots.snapshot",
+    "check_snapshot": "snapshots.straddle",
     "clean_part": "clean",
     "curate_night": "whole",
-    "diff_snapshots": "diff",
-    "load_funnel": "report",
+    "diff_snapshots": "snapshots.diff",
+    "load_funnel": "reports.report",
     "mark_crops": "crops",
     "mark_exact": "exact",
     "mark_near": "near",
-    "newest_snapshot": "snapshot",
+    "newest_snapshot": "snapshots.snapshot",
     "plan_cleaning": "clean",
-    "publish_snapshot": "snapshot",
-    "quarantined_sources": "statistics",
-    "report_night": "report",
-    "validate_night": "validate",
-    "write_snapshot": "snapshot",
+    "publish_snapshot": "snapshots.snapshot",
+    "quarantined_sources": "validation.statistics",
+    "report_night": "reports.report",
+    "validate_night": "validation.validate",
+    "write_snapshot": "snapshots.snapshot",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 A copy that was cut by 5 % or padded shows another picture to a hash; the detector cuts the same bag out of both. Each
 crop that is kept so far is placed among the crops that earlier nights kept, by the same code as whole pictures
-(`lvbag.curate.placing`), and copies are refused. What is written here is what curation decided on a night.
+(`lvbag.curate.duplicates.placing`), and copies are refused. What is written here is what curation decided on a night.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from lvbag import schemas
+from lvbag.curate.duplicates.linking import crop_limits, pack_columns
+from lvbag.curate.duplicates.placing import Candidate, Placed, place
+from lvbag.curate.duplicates.references import crop_pixels, read_references
 from lvbag.curate.errors import CurateError
-from lvbag.curate.linking import crop_limits, pack_columns
-from lvbag.curate.placing import Candidate, Placed, place
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused
-from lvbag.curate.references import crop_pixels, read_references
 from lvbag.curate.results import StageResult
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ObjectMissing, Store, keys

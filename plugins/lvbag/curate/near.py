@@ -1,7 +1,7 @@
 """Near-duplicates: the same photo re-listed, resized, recompressed, watermarked, mirrored or turned.
 
 Looks at each picture that is kept so far, and places it among everything that earlier nights kept
-(`lvbag.curate.placing`). What does not decode is refused with the decoder's reason. Crops are compared later, by
+(`duplicates.placing`). What does not decode is refused with the decoder's reason. Crops are compared later, by
 `lvbag.curate.crops`, once a detector has cut them.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import asdict
 import polars as pl
 
 from lvbag import schemas
+from lvbag.curate.duplicates.linking import near_limits, pack
+from lvbag.curate.duplicates.placing import Candidate, Placed, place
+from lvbag.curate.duplicates.references import read_references
 from lvbag.curate.errors import CurateError
-from lvbag.curate.linking import near_limits, pack
 from lvbag.curate.looks import Unseen, Wanted, look_at_all
-from lvbag.curate.placing import Candidate, Placed, place
 from lvbag.curate.reasons import KEPT, KNOWN, REFUSED, count_kept, count_refused, rule_is
-from lvbag.curate.references import read_references
 from lvbag.curate.results import StageResult
 from lvbag.images import Look
 from lvbag.settings import Settings

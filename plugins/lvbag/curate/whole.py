@@ -9,10 +9,10 @@ from lvbag.curate.clean import clean_part, plan_cleaning
 from lvbag.curate.crops import mark_crops
 from lvbag.curate.exact import mark_exact
 from lvbag.curate.near import mark_near
-from lvbag.curate.report import report_night
+from lvbag.curate.reports.report import report_night
 from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
-from lvbag.curate.snapshot import build_snapshot
-from lvbag.curate.validate import validate_night
+from lvbag.curate.snapshots.snapshot import build_snapshot
+from lvbag.curate.validation.validate import validate_night
 from lvbag.settings import Settings
 from lvbag.store import Store
 

@@ -1,0 +1,1 @@
+"""What became of a night, as figures and as a page: begin with `report`."""
