@@ -49,7 +49,7 @@ from lvbag.images.framing import crop_fingerprint
 from lvbag.infer.cropping import crop_box
 from lvbag.settings import CurateSettings, ImageSettings
 
-SEED, DESIGNS, EVERY = 10, 24, 8
+SEED, DESIGNS, EVERY = 11, 24, 8
 LIMITS = ImageSettings()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 METHODS = ("PHash", "AHash", "DHash", "WHash")
@@ -169,7 +169,7 @@ def _is_found(copy: Copy, prints: Prints, limits: Limits) -> bool:
 def show_photos() -> None:
     """Real photographs: which are near, and which edited copies are found."""
     for folder in ("bag_types10", "backpack_yolo"):
-        files = sorted(path for path in (SHARED / "photos" / folder).rglob("*") if path.suffix.lower() != ".txt")
+        files = sorted(path for path in (SHARED / "photos" / folder).rglob("*") if path.is_file())
         seen: list[tuple[Path, Fingerprint, str]] = []
         for path in files:
             try:

@@ -169,7 +169,7 @@ class CurateSettings(ValidationSettings):
         "128 by which strangers differ",
     )
     near_marked_colour: PositiveFloat = Field(
-        default=2.9, description="CIELAB distance that goes with it: but for a mark the colours are the same"
+        default=4.0, description="CIELAB distance that goes with it: but for a mark the colours are nearly the same"
     )
     near_marked_moved: PositiveFloat = Field(
         default=1.25,
