@@ -19,7 +19,7 @@ from lvbag.curate.duplicates.nearness import (
     confirmed,
     differences,
     layouts,
-    may_be_near_in_colour,
+    may_be_confirmed,
     proposed,
     turned_layouts,
 )
@@ -183,15 +183,29 @@ def test_a_change_of_light_over_the_whole_picture_does_not_count(one: np.ndarray
     assert found.moved == pytest.approx(0, abs=1e-3)
 
 
-@budget(max_examples=200, deadline=None)
-@given(THUMBS, THUMBS, st.floats(0.5, 20))
-def test_the_first_look_at_lightness_passes_whatever_may_be_near(
-    one: np.ndarray, other: np.ndarray, most: float
+@budget(max_examples=300, deadline=None)
+@given(THUMBS, THUMBS, st.integers(0, 7), st.integers(0, 128), st.floats(0.5, 20), st.floats(0, 10))
+def test_the_first_look_at_lightness_passes_whatever_is_confirmed(
+    one: np.ndarray, other: np.ndarray, share: int, bits: int, most: float, moved: float
 ) -> None:
-    mixed = ((one.astype(np.int16) * 7 + other) // 8).astype(np.int8)
-    for second in (other, mixed):
-        near_enough = differences(one, second).colour <= most
-        assert (may_be_near_in_colour(one, second, most) | ~near_enough).all()
+    second = ((one.astype(np.int16) * share + other) // (share + 1)).astype(np.int8)
+    bits256 = np.full(len(one), bits)
+    limits = Limits(8, 16, most * 2, 5, Marked(100, most, moved))
+    sure = confirmed(bits256, differences(one, second), limits)
+    assert (may_be_confirmed(bits256, one, second, limits) | ~sure).all()
+
+
+def test_the_first_look_turns_down_what_differs_in_lightness_or_moved() -> None:
+    grey = np.zeros((1, CELLS, 3), dtype=np.int8)
+    covered, more, moved = grey.copy(), grey.copy(), grey.copy()
+    covered[0, :8, 0] = 90
+    more[0, :9, 0] = 90
+    moved[0, :2, 0], moved[0, 2:4, 0] = 90, -90
+    limits, far = Limits(8, 16, 7.0, 5, Marked(100, 4.0, 1.25)), np.array([60])
+    assert may_be_confirmed(far, grey, covered, limits).all()
+    assert not may_be_confirmed(far, grey, more, limits).any()
+    assert not may_be_confirmed(far, grey, moved, limits).any()
+    assert may_be_confirmed(np.array([16]), grey, moved, limits).all()
 
 
 def test_what_a_mark_covers_is_left_out_up_to_eight_cells_or_a_quarter_of_what_is_shown() -> None:

@@ -71,11 +71,6 @@ class Limits:
         """Beyond which nothing is near."""
         return self.bits256 if self.marked is None else max(self.bits256, self.marked.bits256)
 
-    @property
-    def most_colour(self) -> float:
-        """Beyond which nothing is near."""
-        return self.colour if self.marked is None else max(self.colour, self.marked.colour)
-
 
 @dataclass(frozen=True)
 class Differences:
@@ -143,12 +138,19 @@ def differences(one: NDArray[np.int8], other: NDArray[np.int8]) -> Differences:
     return Differences(np.concatenate([part.colour for part in parts]), np.concatenate([part.moved for part in parts]))
 
 
-def may_be_near_in_colour(one: NDArray[np.int8], other: NDArray[np.int8], most: float) -> NDArray[np.bool_]:
-    """False only for pairs whose colour distance is surely above `most`: a first look at lightness alone, cheap."""
-    apart = np.abs(one[:, :, 0].astype(np.int16) - other[:, :, 0])
-    limit = (most + float(_MOST_SHIFT[0])) / THUMB_UNITS[0]
-    few: NDArray[np.bool_] = (apart > limit).sum(axis=1) <= _COVERED
-    return few
+def may_be_confirmed(
+    bits256: NDArray[np.int64], one: NDArray[np.int8], other: NDArray[np.int8], limits: Limits
+) -> NDArray[np.bool_]:
+    """False only for pairs that `confirmed` surely turns down: a first look at lightness alone, several times cheaper.
+
+    A colour distance is no smaller than the one in lightness, and at most `_COVERED` cells are left out.
+    """
+    parts = []
+    for start in range(0, max(1, len(one)), _AT_ONCE):
+        at = slice(start, start + _AT_ONCE)
+        moved, apart = _in_lightness(one[at, :, 0], other[at, :, 0])
+        parts.append(confirmed(bits256[at], Differences(apart, moved), limits))
+    return np.concatenate(parts)
 
 
 def _layouts(lightness: NDArray[np.int8]) -> NDArray[np.uint64]:
@@ -158,6 +160,19 @@ def _layouts(lightness: NDArray[np.int8]) -> NDArray[np.uint64]:
     around = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
     lighter = (4 * grid - around > _LIGHTER).reshape(-1, CELLS)
     return np.ascontiguousarray(np.packbits(lighter, axis=1)).view(">u8").ravel().astype(np.uint64)
+
+
+def _in_lightness(one: NDArray[np.int8], other: NDArray[np.int8]) -> tuple[Colours, Colours]:
+    """Of pairs of thumbnails' lightness (n, CELLS): what moved, and what all cells but `_COVERED` differ by at most."""
+    steps = np.sort(other.astype(np.int16) - one, axis=1)  # whole steps sort several times as fast as shares
+    middle = (steps[:, CELLS // 2 - 1] + steps[:, CELLS // 2]) * np.float32(0.5)
+    most = _MOST_SHIFT[0] / _UNITS[0]
+    shift = np.clip(middle, -most, most)
+    low, high = steps[:, : _COVERED + 1] - shift[:, None], steps[:, -_COVERED - 1 :] - shift[:, None]
+    # the cells left out lie at both ends: so many of the lowest and the rest of the highest
+    apart = np.maximum(-low, high).min(axis=1).clip(min=0) * _UNITS[0]
+    moved = np.minimum(high[:, -2], -low[:, 1]).clip(min=0) * _UNITS[0]
+    return moved.astype(np.float32), apart.astype(np.float32)
 
 
 def _differences(one: NDArray[np.int8], other: NDArray[np.int8]) -> Differences:

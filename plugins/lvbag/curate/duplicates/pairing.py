@@ -17,7 +17,7 @@ from lvbag.curate.duplicates.nearness import (
     confirmed,
     differences,
     layouts,
-    may_be_near_in_colour,
+    may_be_confirmed,
     turned_layouts,
 )
 from lvbag.curate.duplicates.prints import TURNED_CELLS, Prints
@@ -47,15 +47,16 @@ class Uprights:
 
 
 class Asked:
-    """The new pictures from place `start` to `end`, with their layouts in all views."""
+    """The new pictures from place `start` to `end`, with their thumbnails (n, v, CELLS, 3) and layouts in all views."""
 
     def __init__(self, prints: Prints, start: int, end: int) -> None:
         self.start = start
         self.views = prints.views
         self.codes64 = prints.views64[start:end]
         self.codes256 = _words(prints.views256[start:end])
-        self.thumbs = prints.thumbs[start:end]
-        self.layouts = turned_layouts(self.thumbs, self.views)
+        thumbs = prints.thumbs[start:end]
+        self.thumbs = np.stack([thumbs[:, TURNED_CELLS[view]] for view in range(self.views)], axis=1)
+        self.layouts = turned_layouts(thumbs, self.views)
 
     def __len__(self) -> int:
         return len(self.codes64)
@@ -144,8 +145,8 @@ def near(asked: Asked, pairs: Pairs, others: Uprights, limits: Limits, first: in
     difference = asked.codes256[pairs.places, pairs.views] ^ others.codes256[at]
     bits256 = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
     left = np.flatnonzero(bits256 <= limits.most_bits256)
-    thumbs, other_thumbs = _turned(asked, pairs, left), others.thumbs[at[left]]
-    likely = may_be_near_in_colour(thumbs, other_thumbs, limits.most_colour)
+    thumbs, other_thumbs = asked.thumbs[pairs.places[left], pairs.views[left]], others.thumbs[at[left]]
+    likely = may_be_confirmed(bits256[left], thumbs, other_thumbs, limits)
     left, thumbs, other_thumbs = left[likely], thumbs[likely], other_thumbs[likely]
     found = differences(thumbs, other_thumbs)
     sure = confirmed(bits256[left], found, limits)
@@ -158,10 +159,3 @@ def near(asked: Asked, pairs: Pairs, others: Uprights, limits: Limits, first: in
 def _words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hashes of 32 bytes as four words each."""
     return codes.view(np.uint64)
-
-
-def _turned(asked: Asked, pairs: Pairs, which: Numbers) -> NDArray[np.int8]:
-    """The thumbnails of some pairs' new pictures, in the pairs' views."""
-    cells = TURNED_CELLS[pairs.views[which]]
-    turned: NDArray[np.int8] = np.take_along_axis(asked.thumbs[pairs.places[which]], cells[:, :, None], axis=1)
-    return turned
