@@ -34,8 +34,10 @@ up: $(READY) ## start the object store and Airflow on this machine
 down: $(READY) ## stop what `make demo` or `make up` started
 	@$(BIN)/lvbag down
 
+# Tests wait for servers half of their time, so two files run side by side; what trains or starts a scheduler runs alone.
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .

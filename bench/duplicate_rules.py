@@ -104,8 +104,8 @@ def draw_set(seed: int, designs: int) -> Drawn:
 # ------------------------------------------------------------------ counting
 
 
-def say_false(who: str, drawn: Drawn, near: set[tuple[int, int]]) -> None:
-    """How many pairs of different pictures are near."""
+def say_false(who: str, drawn: Drawn, near: set[tuple[int, int]]) -> int:
+    """How many pairs of different pictures are near; returns the false ones."""
     by_kind: dict[tuple[str, ...], list[bool]] = defaultdict(list)
     for one, other, kind in drawn.siblings():
         by_kind[kind].append((one, other) in near)
@@ -127,6 +127,18 @@ def say_false(who: str, drawn: Drawn, near: set[tuple[int, int]]) -> None:
     with_colour = [hit for kind, found in by_kind.items() if "colour" in kind for hit in found]
     print(
         f"rules: {who}: by what differs: {', '.join(shown)}; colour among others {sum(with_colour)}/{len(with_colour)}"
+    )
+    return wrong + apart
+
+
+def say_quality(who: str, copies: Sequence[tuple[str, bool]], false: int) -> None:
+    """Precision and recall over the copies that must be found and all pairs of different pictures."""
+    hits = [hit for edit, hit in copies if edit in COPIES]
+    right = sum(hits)
+    precision, recall = right / max(1, right + false), right / len(hits)
+    print(
+        f"rules: {who}: precision {precision:.3f}, recall {recall:.3f}: {right} of {len(hits)} resized, recompressed "
+        f"or watermarked copies, {false} false pairs"
     )
 
 
@@ -151,7 +163,7 @@ def show_ours(drawn: Drawn) -> None:
     limits = near_limits(CurateSettings())
     near = {(one, other) for one, other in near_pairs(prints, prints, limits) if one < other}
     near |= {(other, one) for one, other in near_pairs(prints, prints, limits) if one > other}
-    say_false("ours", drawn, near)
+    false = say_false("ours", drawn, near)
     excused = {(one, other) for one, other, kind in drawn.siblings() if kind in RARE_KINDS}
     links = link(prints, take(prints, []), limits)
     given = [(place, found.representative) for place, found in enumerate(links) if found.representative != place]
@@ -159,7 +171,9 @@ def show_ours(drawn: Drawn) -> None:
     print(
         f"rules: ours: linking gives {wrong} of {len(links)} pictures ({100 * wrong / len(links):.2f} %) to another one"
     )
-    say_found("ours", [(copy.edit, _is_found(copy, prints, limits)) for copy in drawn.copies])
+    hits = [(copy.edit, _is_found(copy, prints, limits)) for copy in drawn.copies]
+    say_found("ours", hits)
+    say_quality("ours", hits, false)
 
 
 def _is_found(copy: Copy, prints: Prints, limits: Limits) -> bool:
@@ -288,8 +302,10 @@ def _show_peer(drawn: Drawn, method: str, codes: dict[str, np.uint64]) -> None:
     for title, radius in (("its default", PEER_DEFAULT), ("the threshold with the best F1", best)):
         near = {(int(one), int(other)) for one, other in zip(*(side[between <= radius] for side in pairs), strict=True)}
         who = f"imagededup {method} at {radius} ({title})"
-        say_false(who, drawn, near)
-        say_found(who, [(copy.edit, bool(hit)) for copy, hit in zip(drawn.copies, apart <= radius, strict=True)])
+        false = say_false(who, drawn, near)
+        hits = [(copy.edit, bool(hit)) for copy, hit in zip(drawn.copies, apart <= radius, strict=True)]
+        say_found(who, hits)
+        say_quality(who, hits, false)
         mods = [code for file, code in codes.items() if file.startswith("mod-")]
         if mods:
             near_mods = sum(int(np.bitwise_count(codes["mod-aaa-orig.jpg"] ^ code)) <= radius for code in mods)

@@ -76,6 +76,7 @@ def draft(
     ties: dict[str, set[str]] = {}
     for one, other in near:
         ties.setdefault(sha(one), set()).add(sha(other))
+        ties.setdefault(sha(other), set()).add(sha(one))
     return draft_snapshot(kept, candidates(kept, settings.min_images), ties, homes, settings)
 
 

@@ -205,9 +205,6 @@ def test_a_night_that_is_curated_late_moves_no_picture_and_doubles_none(store_en
     assert len({digest(COPY), digest(ORIGINAL)} & again.keys()) == 1
 
 
-@pytest.mark.xfail(
-    reason="nights are compared with earlier ones alone: until the later night is curated again both stand"
-)
 def test_a_near_copy_that_a_late_night_brings_does_not_stand_beside_the_original(store_endpoint: str) -> None:
     store, settings, _ = late_night(store_endpoint)
     offer(store, FOURTH, {"b504": jpeg(photo(504))})

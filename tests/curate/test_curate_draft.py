@@ -51,6 +51,24 @@ def test_a_copy_that_would_not_stand_there_anyway_is_no_refusal() -> None:
     assert draft([*SHOTS, worse], list(first.homes.values())).refused == {}
 
 
+def test_of_two_that_turn_out_to_be_near_one_stands_there_and_what_had_a_place_stays() -> None:
+    first = draft(SHOTS)
+    late = Shot(100, product=0, listing=100, pixels=20_000)
+    second = draft([*SHOTS, late], list(first.homes.values()), [(0, 100)])
+    assert second.name == first.name, "it was placed first"
+    assert sha(100) not in second.homes
+    for homes in ([], list(draft([*SHOTS, late]).homes.values())):
+        together = set(draft([*SHOTS, late], homes, [(0, 100)]).manifest["sha256"])
+        assert {sha(0), sha(100)} & together == {sha(100)}, "the larger one"
+
+
+def test_a_better_copy_beside_another_cluster_leaves_its_place_to_the_one_that_stands_there() -> None:
+    first = draft(SHOTS)
+    better = Shot(100, product=0, listing=100, cluster=0, pixels=20_000)
+    second = draft([*SHOTS, better], list(first.homes.values()), [(2, 100)])
+    assert second.name == first.name
+
+
 def test_a_product_enters_with_enough_different_pictures_and_copies_do_not_count() -> None:
     few = [Shot(200 + n, product=5, listing=200 + n) for n in range(SETTINGS.min_images - 1)]
     copies = [Shot(300 + n, product=5, listing=300 + n, cluster=200) for n in range(3)]

@@ -124,6 +124,9 @@ class GrowingMarket(RuleBasedStateMachine):
         self.last = self.corpus.build()
         for sha256, home in before.items():
             assert self.corpus.homes[sha256] == home, "a place was given up or changed"
+        there = set() if self.last is None else set(self.last.manifest["sha256"])
+        for one, other in self.built_near:
+            assert not {sha(one), sha(other)} <= there, "copies side by side"
 
     # -------------------------------------------------------------- what must hold, whatever happened
 

@@ -13,7 +13,7 @@ from lvbag import schemas
 from lvbag.curate.errors import CurateError
 from lvbag.curate.reasons import rule_of
 from lvbag.curate.snapshots.groups import Home
-from lvbag.curate.snapshots.members import Ties, best_copies, find_members, shops_of
+from lvbag.curate.snapshots.members import Ties, find_members, shops_of, standing
 from lvbag.curate.snapshots.splits import assign
 from lvbag.settings import CurateSettings
 
@@ -22,7 +22,7 @@ from lvbag.settings import CurateSettings
 class Draft:
     """What a snapshot will hold: `manifest` fits `schemas.MANIFEST`, `homes` are all places ever given.
 
-    `refused`: by rule, what splitting refused; `replaced`: kept pictures that stand behind a better copy; `torn`:
+    `refused`: by rule, what splitting refused; `replaced`: kept pictures that stand behind a copy; `torn`:
     sellers whose listings lie in several splits; `shops`: sellers with too many listings to be kept together.
     """
 
@@ -44,7 +44,8 @@ def draft_snapshot(
     members = find_members(rows, ties)
     answer = assign(members, known.values(), settings.test_share, settings.val_share, shops)
     # a better copy that was refused does not take its place from the one that stands there
-    chosen = best_copies(rows.filter(pl.col("sha256").is_in(pl.Series(list(answer.homes), dtype=pl.String).implode())))
+    placed = rows.filter(pl.col("sha256").is_in(pl.Series(list(answer.homes), dtype=pl.String).implode()))
+    chosen = standing(placed, ties, known)
     manifest = manifest_table(chosen, answer.homes, settings.shard_images)
     if manifest.is_empty():
         reasons = "; ".join(f"{sha256}: {reason}" for sha256, reason in list(answer.conflicts.items())[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import polars as pl
 
@@ -48,6 +48,30 @@ def find_ties(prints: Iterable[tuple[pl.DataFrame, Limits]]) -> Ties:
                 ties[names[one]].add(names[other])
                 ties[names[other]].add(names[one])
     return ties
+
+
+def standing(rows: pl.DataFrame, ties: Ties, known: Container[str]) -> pl.DataFrame:
+    """What of some rows stands in a snapshot: the best copies, none of them near to another.
+
+    Of two that are near the one that has a place stays (`known`), of two that have or lack one the larger: a night that
+    is curated late may have given a place to a copy. One that goes leaves its cluster to the next best.
+    """
+    while True:
+        chosen = best_copies(rows)
+        beside = _beside_others(chosen, ties, known)
+        if not beside:
+            return chosen
+        rows = rows.filter(~pl.col("sha256").is_in(pl.Series(beside, dtype=pl.String).implode()))
+
+
+def _beside_others(rows: pl.DataFrame, ties: Ties, known: Container[str]) -> list[str]:
+    size = (pl.col("width").cast(pl.Int64) * pl.col("height")).fill_null(0)
+    turns = sorted((sha256 not in known, -pixels, sha256) for sha256, pixels in rows.select("sha256", size).iter_rows())
+    kept: set[str] = set()
+    for _, _, sha256 in turns:
+        if kept.isdisjoint(ties.get(sha256, ())):
+            kept.add(sha256)
+    return [sha256 for sha256 in rows["sha256"] if sha256 not in kept]
 
 
 def find_members(rows: pl.DataFrame, ties: Ties) -> list[Member]:
