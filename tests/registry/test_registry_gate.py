@@ -136,6 +136,16 @@ def test_a_detector_is_judged_by_its_mean_precision() -> None:
     assert not judged(measured(1, map50=0.9), None, **detector).promoted
 
 
+@pytest.mark.parametrize(("fit", "promoted"), [(0.5, True), (0.49, False), (math.nan, False)])
+def test_a_detector_that_cannot_fit_its_own_labels_is_refused(fit: float, promoted: bool) -> None:
+    for champion in (None, measured(1, map50=0.6, map50_95=0.3)):
+        made = judged(measured(2, map50=0.9, map50_95=0.6, train_map50=fit), champion, kind=ModelKind.DETECTOR)
+        assert made.promoted == promoted
+        if fit == 0.49:
+            assert "mAP50 0.490 on its own training images of label set s-1, less than" in made.summary
+            assert "lvbag labels check" in made.summary
+
+
 # ------------------------------------------------------------------ several challengers
 
 

@@ -1,11 +1,10 @@
-"""`lvbag labels`, `lvbag train` and `lvbag train-detector`: what the training DAGs do, by hand."""
+"""`lvbag train` and `lvbag train-detector`: what the training DAGs do, by hand."""
 
 from __future__ import annotations
 
 import datetime as dt
 import getpass
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,28 +13,6 @@ from lvbag.commands.common import Session, emit, open_session
 from lvbag.errors import LvbagError
 from lvbag.store import ModelKind
 from lvbag.terminal import console
-
-labels_app = typer.Typer(help="Import what people labelled.", no_args_is_help=True)
-
-
-@labels_app.command("import")
-def import_export(
-    path: Annotated[Path, typer.Argument(help="a CVAT YOLO 1.1 export: a zip or a folder", exists=True)],
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
-) -> None:
-    """Check a label export and keep it in the store."""
-    from lvbag.labels import import_labels
-    from lvbag.orchestrate.names import LABELS_ASSET
-    from lvbag.services.machine import airflow_client
-    from lvbag.settings import home_dir
-
-    session = open_session()
-    labels = import_labels(session.store, session.settings, path)
-    emit(labels, as_json)
-    if airflow := airflow_client(home_dir()):
-        airflow.emit_asset_event(LABELS_ASSET, {"labels": labels.name})
-        if not as_json:
-            console.print("Airflow was told: lvbag_train_detector starts")
 
 
 def train(

@@ -1,4 +1,4 @@
-"""Labels: boxes that people drew, imported from CVAT's YOLO 1.1 exports. Nothing here trains or crawls."""
+"""Labels: boxes that people drew, imported from exports of CVAT and its like. Nothing here trains or crawls."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lvbag.labels.importing import import_labels
-    from lvbag.labels.records import Defect, LabelError, LabelIndex, LabelledImage, LabelSet
+    from lvbag.labels.importing import check_labels, import_labels
+    from lvbag.labels.records import Defect, LabelError, LabelIndex, LabelledImage, LabelReport, LabelSet
     from lvbag.labels.sets import newest_labels, read_labels
 
 _HOMES = {
     "Defect": "records",
     "LabelError": "records",
     "LabelIndex": "records",
+    "LabelReport": "records",
     "LabelSet": "records",
     "LabelledImage": "records",
+    "check_labels": "importing",
     "import_labels": "importing",
     "newest_labels": "sets",
     "read_labels": "sets",
@@ -26,8 +28,10 @@ __all__ = [
     "Defect",
     "LabelError",
     "LabelIndex",
+    "LabelReport",
     "LabelSet",
     "LabelledImage",
+    "check_labels",
     "import_labels",
     "newest_labels",
     "read_labels",

@@ -15,8 +15,11 @@ DefectKind = Literal[
     "missing-list",  # a list of images that obj.data points to is not in the export
     "missing-image",  # a listed image is not in the export
     "listed-twice",  # an image stands in the lists a second time
+    "in-two-subsets",  # the same photo, or a near-duplicate, stands in another subset as well
     "unlisted-image",  # an image of the export stands in no list
     "missing-label",  # an image has no label file; an empty one would say that there is no bag
+    "shared-label",  # two images of one name share the label file
+    "escaped-newline",  # a backslash and an n instead of a line end
     "bad-row",  # a line of a label file is not five numbers
     "unknown-class",  # a class number without a name
     "box-outside",  # a box that reaches out of the picture
@@ -86,3 +89,21 @@ class LabelSet:
     boxes: int
     classes: tuple[str, ...]
     defects: int
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What `lvbag labels check` says: counts of what is usable, defects, and why the set would be refused (None: ok).
+
+    `classes` are the detector's, or the export's own where they cannot be merged; `fit`, `same_boxes` and `agreement`
+    are the figures of `belief`, None where there was too little to judge.
+    """
+
+    images: int
+    boxes: int
+    classes: tuple[str, ...]
+    defects: tuple[Defect, ...]
+    why: str | None
+    fit: float | None = None
+    same_boxes: float | None = None
+    agreement: float | None = None

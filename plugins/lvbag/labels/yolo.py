@@ -3,6 +3,8 @@
 An export holds `obj.data` (`key = value` lines), `obj.names` (a class a line), lists of images such as `train.txt`
 (`data/obj_train_data/photo.jpg`), and beside each image a text of the same name with `class cx cy width height` rows,
 the last four as shares of the picture's width and height (https://docs.cvat.ai/docs/dataset_management/formats/format-yolo/).
+Rows of polygons and of turned boxes (`class x1 y1 x2 y2 …`) count as the box around them, as ultralytics reads them for
+detection.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from lvbag.labels.records import Defect, DefectKind
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp")
+MENDED: frozenset[DefectKind] = frozenset({"escaped-newline"})
+"""Defects of a label file that leave no doubt about its boxes: the image stays."""
 EDGE_SLACK = 0.01
 """Share of the picture by which a box may reach out: rounding and a hand that slipped; it is cut at the edge."""
 
@@ -60,28 +65,50 @@ def parse_names(text: str) -> list[str]:
     return [line for _, line in lines(text)]
 
 
-def parse_rows(text: str, file: str, classes: int) -> tuple[list[Row], list[Defect]]:
-    """A label file: its usable boxes and what is wrong with the other lines. Empty text is legal: no bag there."""
+def trailing_escape(line: str) -> str | None:
+    """The line without a backslash and an `n` at its end, where somebody wrote them instead of a line end."""
+    shorter = line
+    while shorter.endswith("\\n"):
+        shorter = shorter[:-2].rstrip()
+    return shorter if shorter != line and shorter else None
+
+
+def parse_rows(text: str, file: str, classes: int, keypoints: int = 0) -> tuple[list[Row], list[Defect]]:
+    """A label file: its usable boxes and what is wrong with the other lines. Empty text is legal: no bag there.
+
+    `keypoints`: so many numbers follow a box and are not read. A backslash and an `n` that stand for a line end are a
+    defect (`MENDED`), and their rows are read.
+    """
     rows, defects = [], []
     for number, line in lines(text):
-        outcome = _parse_row(line, classes)
-        if isinstance(outcome, Row):
-            rows.append(outcome)
-        else:
-            kind, message = outcome
-            defects.append(Defect(file=file, line=number, kind=kind, message=message))
+        if "\\n" in line:
+            message = "a backslash and an n stand where a line should end; read as line ends"
+            defects.append(Defect(file=file, line=number, kind="escaped-newline", message=message))
+        for part in filter(None, (part.strip() for part in line.split("\\n"))):
+            outcome = _parse_row(part, classes, keypoints)
+            if isinstance(outcome, Row):
+                rows.append(outcome)
+            else:
+                kind, message = outcome
+                defects.append(Defect(file=file, line=number, kind=kind, message=message))
     return rows, defects
 
 
-def _parse_row(line: str, classes: int) -> Row | tuple[DefectKind, str]:
+def _parse_row(line: str, classes: int, keypoints: int) -> Row | tuple[DefectKind, str]:
     shown = line[:80]
     parts = line.split()
     try:
-        index, (cx, cy, width, height) = int(parts[0]), (float(part) for part in parts[1:])
+        index, numbers = int(parts[0]), [float(part) for part in parts[1:]]
     except (ValueError, IndexError):
         return "bad-row", f"{shown!r} is not 'class cx cy width height'"
-    if not all(math.isfinite(value) for value in (cx, cy, width, height)):
+    if not all(math.isfinite(value) for value in numbers):
         return "bad-row", f"{shown!r} holds a number that is none"
+    if len(numbers) == 4 + keypoints:
+        cx, cy, width, height = numbers[:4]
+    elif len(numbers) >= 6 and len(numbers) % 2 == 0 and not keypoints:
+        cx, cy, width, height = _around(numbers)
+    else:
+        return "bad-row", f"{shown!r} is not 'class cx cy width height'"
     if not 0 <= index < classes:
         return "unknown-class", f"class {index}, but the names file has {classes}: 0 to {classes - 1}"
     if width <= 0 or height <= 0:
@@ -91,6 +118,12 @@ def _parse_row(line: str, classes: int) -> Row | tuple[DefectKind, str]:
         return "box-outside", f"{shown!r} reaches out of the picture"
     row = Row(index, _clip(x0), _clip(y0), _clip(x1), _clip(y1))
     return row if row.x0 < row.x1 and row.y0 < row.y1 else ("box-empty", f"{shown!r} has no area inside the picture")
+
+
+def _around(polygon: list[float]) -> tuple[float, float, float, float]:
+    """Centre and size of the box around a polygon's corners, x and y by turns."""
+    xs, ys = polygon[::2], polygon[1::2]
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
 
 
 def _clip(value: float) -> float:
@@ -112,8 +145,23 @@ class Paths:
         """The export's file that shares the longest end with the path; None when there is none, or no single one.
 
         `data/` at the front of CVAT's paths is the folder of `obj.data` itself, whatever it is called here. Doubled
-        slashes, backslashes, `./` and absolute paths of the machine that wrote the list are understood.
+        slashes, backslashes, `./`, absolute paths of the machine that wrote the list and names that are written as in
+        an address (`%20`) are understood.
         """
+        found = self._find(path)
+        return found if found is not None or "%" not in path else self._find(unquote(path))
+
+    def below(self, folder: str) -> list[str]:
+        """The images below a folder that shares its end with the path; none when there is no such folder."""
+        parts = [part for part in folder.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        images = self.images()
+        for start in range(len(parts)):
+            prefix = self.root + "/".join(parts[start:]) + "/"
+            if found := [image for image in images if image.startswith(prefix)]:
+                return found
+        return images if not parts else []
+
+    def _find(self, path: str) -> str | None:
         parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return None

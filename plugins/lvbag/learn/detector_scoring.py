@@ -1,10 +1,15 @@
-"""Measure a detector on a part of a label set, through the very code that curation detects with."""
+"""Measure a detector on labelled pictures, through the very code that curation detects with."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lvbag.infer import open_detector
+from PIL import Image
+
+from lvbag.infer import Detector, open_detector
+from lvbag.labels.records import LabelledBox
 from lvbag.learn.detection_scores import Found, Truth, detection_figures
 from lvbag.learn.detector_data import Labels
 from lvbag.registry.records import VersionRecord
@@ -16,17 +21,40 @@ BATCH = 16
 
 
 def measure_detector(
-    path: Path, record: VersionRecord, settings: DetectorSettings, labels: Labels, part: str
+    path: Path, record: VersionRecord, settings: DetectorSettings, labels: Labels, part: str, *, most: int | None = None
 ) -> dict[str, float]:
-    """`detection_figures` of an ONNX file on one part; recall and precision are at `detector.confidence`."""
-    detector = open_detector(path, record, settings.model_copy(update={"confidence": FLOOR}))
-    names = labels.index.classes
+    """`detection_figures` of an ONNX file on one part; recall and precision are at `detector.confidence`.
+
+    `most`: of a larger part so many pictures are measured, evenly spread over it.
+    """
+    detector = open_detector(path, record, for_measuring(settings))
+    images = labels.part(part)
+    if most is not None and len(images) > most:
+        images = [images[place * len(images) // most] for place in range(most)]
+    pictures = ((labels.picture(image), image.boxes) for image in images)
+    return measure_pictures(detector, pictures, labels.index.classes, settings.confidence)
+
+
+def measure_pictures(
+    detector: Detector,
+    pictures: Iterable[tuple[Image.Image, Sequence[LabelledBox]]],
+    names: Sequence[str],
+    confidence: float,
+) -> dict[str, float]:
+    """`detection_figures` of an open detector (`for_measuring`) on pictures with their boxes, a few at a time.
+
+    `names` are the classes of the boxes, by number.
+    """
     found: list[list[Found]] = []
     truths: list[list[Truth]] = []
-    images = labels.part(part)
-    for start in range(0, len(images), BATCH):
-        some = images[start : start + BATCH]
-        for image, boxes in zip(some, detector.detect([labels.picture(image) for image in some]), strict=True):
+    waiting = iter(pictures)
+    while some := list(itertools.islice(waiting, BATCH)):
+        for boxes in detector.detect([picture for picture, _ in some]):
             found.append([Found((box.x0, box.y0, box.x1, box.y1), box.name, box.confidence) for box in boxes])
-            truths.append([Truth((box.x0, box.y0, box.x1, box.y1), names[box.label]) for box in image.boxes])
-    return detection_figures(found, truths, names, settings.confidence)
+        truths += [[Truth((box.x0, box.y0, box.x1, box.y1), names[box.label]) for box in boxes] for _, boxes in some]
+    return detection_figures(found, truths, names, confidence)
+
+
+def for_measuring(settings: DetectorSettings) -> DetectorSettings:
+    """The settings with which a detector reports every box that its figures need."""
+    return settings.model_copy(update={"confidence": FLOOR})

@@ -14,6 +14,9 @@ from lvbag.registry.records import Evaluation, Measured
 from lvbag.settings import Settings
 from lvbag.store import Store, keys, open_store
 
+FIT_IMAGES = 150
+"""Training pictures on which a challenger shows that it learnt its labels: enough for two digits."""
+
 
 def work(job: EvaluationJob) -> JobResult:
     """Measure every version and write the evaluation."""
@@ -41,6 +44,9 @@ def measured(store: Store, settings: Settings, job: EvaluationJob, number: int, 
     record = load_version(store, job.kind, number)
     path = fetch_file(store, job.kind, number, "model.onnx", job.cache / "models")
     metrics = measure_detector(path, record, settings.detector, labels, "test")
+    if number in job.challengers:
+        fit = measure_detector(path, record, settings.detector, labels, "train", most=FIT_IMAGES)
+        metrics["train_map50"] = fit["map50"]
     child.say(f"version {number:04d}: mAP50 {metrics['map50']:.4f}")
     return Measured(version=number, metrics=metrics)
 

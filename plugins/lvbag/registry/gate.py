@@ -172,9 +172,23 @@ def _first_map50(case: Case) -> RuleResult | None:
     )
 
 
+def _fit(case: Case) -> RuleResult | None:
+    """A detector that does not find the very boxes that it was trained on says something about the labels."""
+    if "train_map50" not in case.challenger.metrics:  # measured by an earlier release
+        return None
+    fit, least = _share(case.challenger, "train_map50"), case.policy.min_train_map50
+    if fit is None:
+        return _result("fit", False, _no_figure("mAP50 on its own training images", case.challenger))
+    found = f"mAP50 {fit:.3f} on its own training images of label set {case.evaluation.data}"
+    if fit >= least:
+        return _result("fit", True, f"{found}, at least gate.min_train_map50 {least:g}")
+    why = f"{found}, less than gate.min_train_map50 {least:g}: it cannot fit its own labels"
+    return _result("fit", False, f"{why}, so look at them (`lvbag labels check`), or train longer")
+
+
 _RULES: dict[ModelKind, tuple[Rule, ...]] = {
     ModelKind.CLASSIFIER: (_enough_images, _gain, _evidence, _beats_chance),
-    ModelKind.DETECTOR: (_gain, _first_map50),
+    ModelKind.DETECTOR: (_gain, _first_map50, _fit),
 }
 
 
