@@ -288,6 +288,17 @@ def newest_label_set() -> Ref:
     return Ref(Bucket.CURATED, f"{labels_prefix()}newest.json")
 
 
+def review_decision(item: str, name: str) -> Ref:
+    """What a person decided about an item (JSON, never changed); `item` is `<kind>-<sha256>`."""
+    kind, _, digest = item.rpartition("-")
+    return Ref(Bucket.CURATED, f"{review_decisions_prefix()}{_name(kind)}-{_digest(digest)}/{_name(name)}.json")
+
+
+def review_decisions_prefix() -> str:
+    """Everything that people decided, in the curated bucket; by item, then by time."""
+    return "reviews/decisions/"
+
+
 # ------------------------------------------------------------------ datasets
 
 

@@ -29,6 +29,11 @@ _BY_PLACE: Mapping[tuple[Bucket, str], str] = {
     (Bucket.CURATED, "statistics"): _CURATE,
     (Bucket.CURATED, "quarantine"): _CURATE,
     (Bucket.CURATED, "fingerprints"): "remove it, and the next step that needs it writes it again",
+    (
+        Bucket.CURATED,
+        "reviews",
+    ): f"{_BACKUP}, or remove it and decide again (`lvbag review decide`); until then nothing "
+    "is reviewed and no snapshot is built",
     (Bucket.DATASETS, "nights"): _CURATE,
     (Bucket.REPORTS, "nights"): _CURATE,
 }

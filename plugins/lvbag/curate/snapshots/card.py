@@ -77,10 +77,17 @@ def _exceptions(stats: SnapshotStats) -> list[str]:
         "placed: the one for testing stays.",
         f"- {stats.replaced} kept images stand behind a better copy.",
         f"- {stats.taken_down} images that were kept once were taken down for good.",
+        *_reviews(stats),
         f"- {stats.sellers} sellers are known by name; {stats.shops} of all that were ever seen are shops.",
         f"- The listings of {stats.torn_sellers} sellers lay in several splits before the tie was known; they stay "
         "where they are.",
     ]
+
+
+def _reviews(stats: SnapshotStats) -> list[str]:
+    if stats.reviews is None:
+        return []
+    return [f"- reviews: {stats.reviews.refused} refused, {stats.reviews.relabelled} relabelled by people."]
 
 
 def _first() -> list[str]:

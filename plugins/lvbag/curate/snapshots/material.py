@@ -1,6 +1,6 @@
 """What a snapshot is made of: the kept pictures of all nights up to one, and their fingerprints by today's method.
 
-Reading only. What was taken down is left out here, whatever the tables say.
+Reading only. What was taken down is left out here, whatever the tables say, and what people decided is applied.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import polars as pl
 from lvbag import schemas
 from lvbag.curate.duplicates.refresh import with_current_prints
 from lvbag.curate.errors import CurateError
-from lvbag.curate.history import curated_tables
 from lvbag.curate.reasons import KEPT, KNOWN, count_refused
+from lvbag.curated import curated_tables
+from lvbag.review import apply_decisions, read_decided
 from lvbag.settings import ImageSettings
 from lvbag.store import CorruptObject, Ref, Store, keys
 from lvbag.store.tables import read_columns
-from lvbag.tombstones import Tombstones, read_tombstones
+from lvbag.tombstones import read_tombstones
 
 log = logging.getLogger(__name__)
 
@@ -43,18 +44,26 @@ _NEEDED = ("style_code", "cluster", "detector", "crop_sha256", "crop_width", "cr
 class Material:
     """`kept`: one row a picture, `COLUMNS`, sorted by sha256; `struck`: the same of those that were taken down.
 
-    `refused`: what all nights refused, by rule.
+    `dropped`: the same of those that people refused; `relabelled`: how many of those that stay have another product by
+    people. `refused`: what all nights refused, by rule.
     """
 
     kept: pl.DataFrame
     struck: pl.DataFrame
+    dropped: pl.DataFrame
+    relabelled: int
     refused: dict[str, int]
+
+    @property
+    def everything(self) -> pl.DataFrame:
+        """All that was ever kept: what has left still says where its copies belong."""
+        return pl.concat([self.kept, self.struck, self.dropped])
 
 
 def read_material(store: Store, night: dt.date, parts: Sequence[int]) -> Material:
     """Everything kept up to a night; of the night itself these parts only, for others are left-overs of an earlier run.
 
-    Raises `CurateError` where a part is missing.
+    Raises `CurateError` where a part is missing, `CorruptObject` where a decision of a person cannot be read.
     """
     kept: list[pl.DataFrame] = []
     refused: dict[str, int] = {}
@@ -66,7 +75,9 @@ def read_material(store: Store, night: dt.date, parts: Sequence[int]) -> Materia
     refused.pop(KNOWN, None)  # the same picture every night again: no refusal of the data set
     whole = pl.concat([schemas.IMAGES.to_frame().select(COLUMNS), *kept])
     whole = whole.unique("sha256", keep="first", maintain_order=True).sort("sha256")
-    return _without_struck(Material(whole, whole.clear(), refused), read_tombstones(store))
+    struck = read_tombstones(store).strikes(whole)
+    reviewed = apply_decisions(whole.filter(~struck), read_decided(store))
+    return Material(reviewed.kept, whole.filter(struck), reviewed.dropped, reviewed.relabelled, refused)
 
 
 def read_images(store: Store, sha256: Collection[str], columns: Sequence[str]) -> pl.DataFrame:
@@ -108,8 +119,3 @@ def _kept(store: Store, ref: Ref, table: pl.DataFrame) -> pl.DataFrame:
         if kept[name].null_count():
             raise CorruptObject(f"{store.uri(ref)}: a kept image has no {name}; clean this part again")
     return kept.select(COLUMNS)
-
-
-def _without_struck(material: Material, tombstones: Tombstones) -> Material:
-    struck = tombstones.strikes(material.kept)
-    return Material(material.kept.filter(~struck), material.kept.filter(struck), material.refused)

@@ -90,9 +90,8 @@ def write_snapshot(store: Store, settings: Settings, night: dt.date, parts: Sequ
     if not store.exists(keys.snapshot(draft.name, "manifest.parquet")):
         earlier = _read_earlier(store, before)
         _write_shards(store, draft, earlier)
-        everything = pl.concat([material.kept, material.struck])
-        was = None if earlier is None else (earlier[0], measured(earlier[1], everything))
-        stats = snapshot_stats(settings, draft, measured(draft.manifest, everything), was, material)
+        was = None if earlier is None else (earlier[0], measured(earlier[1], material.everything))
+        stats = snapshot_stats(settings, draft, measured(draft.manifest, material.everything), was, material)
         _write(store, settings, draft, stats)
     elif draft.name != places.snapshot:
         complete_places(store, draft.name, draft.homes, places)
@@ -138,8 +137,7 @@ def _find_ties(store: Store, settings: Settings, rows: pl.DataFrame) -> Ties:
 
 
 def _crop_clusters(material: Material) -> dict[str, str]:
-    """Of all that was ever kept: what was taken down still says where its copies belong."""
-    rows = pl.concat([material.kept, material.struck]).filter(pl.col("crop_cluster").is_not_null())
+    rows = material.everything.filter(pl.col("crop_cluster").is_not_null())
     return dict(rows.select("sha256", "crop_cluster").iter_rows())
 
 

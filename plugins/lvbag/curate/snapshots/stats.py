@@ -32,13 +32,23 @@ class ProductStats(BaseModel):
     listings: int
 
 
+class ReviewStats(BaseModel):
+    """Kept images that people refused, and those that they gave another product."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    refused: int
+    relabelled: int
+
+
 class SnapshotStats(BaseModel):
     """`stats.json`. `refused` counts what all nights refused, by rule; pictures met again on a later night excepted.
 
     Snapshots of earlier releases lack the fields with a default. `late_conflicts`: images that left because a copy in
     another split was found; `replaced`: kept images that stand behind a better copy; `sellers`: known by name; `shops`:
     with too many listings to be kept in one split; `torn_sellers`: whose listings lay in several splits before the tie
-    was known; `taken_down`: kept once, and gone for good; `drift`: against the snapshot of the night before.
+    was known; `taken_down`: kept once, and gone for good; `reviews`: what people decided, if anything; `drift`: against
+    the snapshot of the night before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +69,7 @@ class SnapshotStats(BaseModel):
     shops: int = 0
     torn_sellers: int = 0
     taken_down: int = 0
+    reviews: ReviewStats | None = None
     licences: tuple[SourceNote, ...] = ()
     drift: SnapshotDrift | None = None
 
@@ -97,6 +108,7 @@ def snapshot_stats(
         shops=draft.shops,
         torn_sellers=draft.torn,
         taken_down=material.struck.height,
+        reviews=_reviews(material),
         licences=source_notes(sources, settings.crawl.sources),
         drift=None if earlier is None else measure_drift(*earlier, now),
     )
@@ -113,6 +125,12 @@ def read_stats(store: Store, name: str) -> SnapshotStats:
         raise CorruptObject(
             f"{store.uri(ref)} does not fit: {where}: {first['msg']}; restore it from a backup"
         ) from None
+
+
+def _reviews(material: Material) -> ReviewStats | None:
+    if not material.dropped.height and not material.relabelled:
+        return None
+    return ReviewStats(refused=material.dropped.height, relabelled=material.relabelled)
 
 
 def _count(values: pl.Series) -> dict[str, int]:
