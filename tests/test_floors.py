@@ -21,10 +21,11 @@ GROUND = {
     "catalog",
     "schemas",
     "tombstones",
+    "curated",
     "store",
     "images",
 }
-FIRST = {"registry", "labels", "infer"}
+FIRST = {"registry", "labels", "infer", "review"}
 SECOND = {"crawl", "curate", "learn"}
 SIDEWAYS = {("infer", "registry")}
 """Within one floor only this is allowed: inference opens what the registry names."""

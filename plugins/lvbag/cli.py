@@ -19,10 +19,14 @@ from lvbag.commands.crawl import crawl_app
 from lvbag.commands.curate import curate_app, night
 from lvbag.commands.dataset import dataset_app, diff
 from lvbag.commands.demo import demo_app
+from lvbag.commands.detect import detect
+from lvbag.commands.detector import detector_app
 from lvbag.commands.doctor import doctor
 from lvbag.commands.images import images_app
-from lvbag.commands.learn import labels_app, train, train_detector
+from lvbag.commands.labels import labels_app
+from lvbag.commands.learn import train, train_detector
 from lvbag.commands.registry import registry_app
+from lvbag.commands.review import review_app
 from lvbag.commands.services import down, status, up
 from lvbag.commands.settings import settings
 from lvbag.errors import LvbagError
@@ -39,6 +43,7 @@ app.command()(status)
 app.command()(doctor)
 app.command()(settings)
 app.command()(classify)
+app.command()(detect)
 app.command()(night)
 app.command()(diff)
 app.command()(train)
@@ -49,10 +54,12 @@ app.command()(gc)
 app.add_typer(registry_app, name="registry")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(labels_app, name="labels")
+app.add_typer(detector_app, name="detector")
 app.add_typer(crawl_app, name="crawl")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(curate_app, name="curate")
 app.add_typer(images_app, name="images")
+app.add_typer(review_app, name="review")
 app.add_typer(demo_app, name="demo")
 
 

@@ -198,10 +198,51 @@ class CurateSettings(ValidationSettings):
     several_bags_factor: Annotated[float, Field(ge=1.0)] = Field(
         default=1.5, description="boxes side by side whose areas differ by less are a collage, and refused"
     )
+    max_person_factor: Annotated[float, Field(ge=1.0)] = Field(
+        default=8.0,
+        description="a person whose box covers more than this many times the bag's: a street or fashion photo in which "
+        "the bag is a detail; counts only with a detector that knows a class of detector.person_classes",
+    )
+    cut_off_borders: Annotated[int, Field(ge=0, le=2)] = Field(
+        default=2,
+        description="borders at which a bag ends for it to be refused as cut off, of left and right one, of top and "
+        "bottom one; 2 is a corner, 1 refuses bags that stand on the lower border or hang from the upper one as well, "
+        "0 none",
+    )
+    cut_off_distance: Share = Field(
+        default=0.005, description="of the picture's side; a box that comes so close to a border ends there"
+    )
+    cut_off_contact: Share = Field(
+        default=0.2, description="of the border's length that the box takes there; a strap or a corner takes less"
+    )
+    cut_off_max_share: Share = Field(
+        default=0.6, description="of the picture; a larger box fills the frame, as pack-shots and close-ups do"
+    )
     min_images: PositiveInt = Field(default=30, description="a product enters the snapshot with this many kept images")
     test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.15, description="of a product's groups")
     val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.10, description="of a product's groups")
     shard_images: PositiveInt = Field(default=10_000, description="images in one tar of a snapshot")
+
+
+class LabelSettings(Group):
+    """When labels that people drew are believed."""
+
+    min_judged: Annotated[int, Field(ge=10)] = Field(
+        default=30, description="boxes, and pictures with boxes; of fewer it cannot be said whether they fit"
+    )
+    min_fit: Share = Field(
+        default=0.62,
+        description="how often a picture's own box suits it better than another picture's: 0.5 is chance, 0.74 to 0.96 "
+        "were real sets of 30 to 470 photographs",
+    )
+    max_same_boxes: Share = Field(default=0.5, description="largest share of boxes that are one and the same")
+    min_agreement: Share = Field(
+        default=0.5, description="mean overlap (intersection over union) of boxes on copies of one photo"
+    )
+    min_copies: PositiveInt = Field(default=5, description="pairs of copies; of fewer the agreement is not judged")
+    max_left_out: Share = Field(
+        default=0.5, description="largest share of images that defects leave out, of `min_judged` or more"
+    )
 
 
 class DetectorSettings(Group):
@@ -214,11 +255,31 @@ class DetectorSettings(Group):
         default_factory=lambda: {"BigBag": "Bag", "SmallBag": "Bag", "BackPack": "Bag", "Bag": "Bag"},
         description="label classes to detector classes; a class that is missing here is an error",
     )
+    bag_classes: tuple[str, ...] = Field(
+        default=("Bag",),
+        min_length=1,
+        description="classes whose boxes are bags; the class of a detector that knows only one always is",
+    )
+    person_classes: tuple[str, ...] = Field(
+        default=("person",), description="classes whose boxes are people, see curate.max_person_factor"
+    )
     test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         default=0.2, description="of the labelled photos; label sets are small and gate.min_test_images must be met"
     )
     val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         default=0.1, description="of the labelled photos; shows beside the test figures whether a split is lucky"
+    )
+
+
+class ReviewSettings(Group):
+    """What machines are unsure of, and people are asked about."""
+
+    confidence_margin: Share = Field(
+        default=0.1, description="a picture whose best box is this close to detector.confidence is asked about"
+    )
+    size_margin: Share = Field(
+        default=0.25,
+        description="a picture whose box differs from curate.min_box_share by up to this share of it is asked about",
     )
 
 
@@ -248,6 +309,10 @@ class GateSettings(Group):
         default=2.0, description="the first classifier must beat chance by this factor"
     )
     min_first_map50: Share = Field(default=0.5, description="the first detector must reach this mAP50")
+    min_train_map50: Share = Field(
+        default=0.5,
+        description="a detector must find its own training boxes with this mAP50, else its labels are suspect",
+    )
 
 
 class Settings(BaseSettings):
@@ -265,7 +330,9 @@ class Settings(BaseSettings):
     crawl: CrawlSettings = CrawlSettings()
     images: ImageSettings = ImageSettings()
     curate: CurateSettings = CurateSettings()
+    labels: LabelSettings = LabelSettings()
     detector: DetectorSettings = DetectorSettings()
+    review: ReviewSettings = ReviewSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
 

@@ -1,9 +1,10 @@
 """Cleaning: find the bag in each picture that is still kept, refuse what shows none, and store the crop.
 
 The pictures of a night are cleaned in parts, one mapped task each. A part's rows, its crops, their bytes and
-fingerprints follow from stage `validate`, the settings and the detector version alone, so that a part can run again at
-any time. Crops are compared with one another by the next step (`lvbag.curate.crops`). Without a
-detector champion every picture passes uncropped and says `none` in the column `detector`.
+fingerprints follow from stage `validate`, the settings, the detector version and what people decided (`lvbag.review`)
+alone, so that a part can run again at any time. Crops are compared with one another by the next step
+(`lvbag.curate.crops`). Without a detector champion every picture passes uncropped and says `none` in the column
+`detector`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import hashlib
 import io
 import logging
 import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,15 +24,17 @@ from PIL import Image
 
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
-from lvbag.curate.looks import look_at_crop
+from lvbag.curate.looks import print_of_crop
+from lvbag.curate.opening import NO_DETECTOR, open_version
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused
 from lvbag.curate.results import CleaningPlan, StageResult
 from lvbag.curate.rules import judge
 from lvbag.images import ImageRefused, decode
-from lvbag.infer import open_detector
+from lvbag.infer.bag_names import for_classes
 from lvbag.infer.cropping import crop_box, shrink
-from lvbag.registry import champion, fetch_file, load_version
-from lvbag.settings import Settings, home_dir
+from lvbag.registry import champion
+from lvbag.review import Decided, Verdict, overruled, read_decided
+from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_table
 
@@ -41,16 +44,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_DETECTOR = "none"
 CHUNK_IMAGES = 16
-CHUNK_PIXELS = 60_000_000
-"""Decoded pictures that are held at once, by number and by size (180 MB in RGB): memory stays flat in long parts."""
+CHUNK_PIXELS = 45_000_000
+"""Decoded pictures of a chunk, by number and by size (135 MB in RGB). Two chunks are held at once, one being read while
+the other goes through the network and is cut: memory stays flat in long parts."""
+
+WORKERS = 2
+"""Threads that read, decode, cut and store while the network runs; they work outside of Python for the most part."""
 
 JPEG_QUALITY = 92
-REPORTED_CONFIDENCE = 0.05
-"""Detections from here on are looked at, so that a refusal says how far below the working point the best one was."""
-
-_VERSION = re.compile(r"[0-9]{4,}")
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ def clean_part(store: Store, settings: Settings, night: dt.date, part: int, dete
     """
     stage = _read_stage(store, night)
     rows = _part_rows(stage, settings, night, part)
-    cleaner = Cleaner(store, settings, detector, _open(store, settings, detector))
+    model = open_version(store, settings, detector)
+    if model is not None:
+        settings = settings.model_copy(update={"detector": for_classes(settings.detector, model.classes)})
+    cleaner = Cleaner(store, settings, detector, model, read_decided(store))
     kept = rows.filter(pl.col("verdict") == KEPT).select("sha256", "format", "width", "height")
     todo = [Row(*values) for values in kept.iter_rows()]
     cleaned: list[Cleaned] = []
-    for chunk in chunks(todo):
-        cleaned += cleaner.clean(chunk)
-        _log_progress(night, part, len(cleaned) - len(chunk), len(cleaned), len(todo))
+    for some in cleaner.clean(todo):
+        cleaned += some
+        _log_progress(night, part, len(cleaned) - len(some), len(cleaned), len(todo))
     table = _images(rows, cleaned, detector)
     ref = keys.cleaned(night, part)
     write_table(store, ref, table, schemas.CLEANED)
@@ -166,17 +171,6 @@ def _part_rows(stage: pl.DataFrame, settings: Settings, night: dt.date, part: in
     return stage.filter(in_part | (~is_kept & pl.lit(part == 0)))
 
 
-def _open(store: Store, settings: Settings, detector: str) -> Detector | None:
-    if detector == NO_DETECTOR:
-        return None
-    if not _VERSION.fullmatch(detector):
-        raise CurateError(f"detector {detector!r} is no version such as 0003, nor {NO_DETECTOR!r}")
-    record = load_version(store, ModelKind.DETECTOR, int(detector))
-    path = fetch_file(store, ModelKind.DETECTOR, int(detector), "model.onnx", home_dir() / "cache")
-    lowest = min(REPORTED_CONFIDENCE, settings.detector.confidence)
-    return open_detector(path, record, settings.detector.model_copy(update={"confidence": lowest}))
-
-
 # ------------------------------------------------------------------ pictures
 
 
@@ -188,22 +182,48 @@ class Cleaner:
     settings: Settings
     detector: str
     model: Detector | None
+    decisions: Decided
 
-    def clean(self, rows: Sequence[Row]) -> list[Cleaned]:
-        """One answer a row, in their order; crops are stored on the way."""
-        loaded = [self._load(row) for row in rows]
+    def clean(self, rows: Sequence[Row]) -> Iterator[list[Cleaned]]:
+        """One answer a row, in their order, a chunk at a time; crops are stored on the way.
+
+        While the network looks at one chunk the next is read and decoded, and the one before is cut and stored.
+        """
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="clean") as pool:
+            cutting: list[Future[Cleaned]] = []
+            todo = chunks(rows)
+            chunk = next(todo, [])
+            loading = [pool.submit(self._load, row) for row in chunk]
+            try:
+                while chunk:
+                    loaded = [one.result() for one in loading]
+                    if cutting:
+                        yield [one.result() for one in cutting]
+                        cutting = []  # its pictures are let go of before the next ones are read
+                    following = next(todo, [])
+                    loading = [pool.submit(self._load, row) for row in following]
+                    found = self._detect(loaded)
+                    cutting = [pool.submit(self._finish, *one) for one in zip(chunk, loaded, found, strict=True)]
+                    del loaded
+                    chunk = following
+                if cutting:
+                    yield [one.result() for one in cutting]
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _detect(self, loaded: Sequence[Image.Image | str]) -> list[list[Detection]]:
+        """The boxes of each picture; none for what did not load, and without a detector."""
         images = [image for image in loaded if isinstance(image, Image.Image)]
-        boxes = iter(self.model.detect(images) if self.model is not None else [])
-        side_px = self.settings.curate.crop_side_px
-        cleaned = []
-        for row, image in zip(rows, loaded, strict=True):
-            if isinstance(image, str):
-                cleaned.append(Cleaned(image, None, None))
-            elif self.model is None:
-                cleaned.append(Cleaned(None, None, self._store_crop(row, shrink(image, side_px))))
-            else:
-                cleaned.append(self._judge(row, image, next(boxes)))
-        return cleaned
+        boxes = iter(self.model.detect(images) if self.model is not None else [[]] * len(images))
+        return [next(boxes) if isinstance(image, Image.Image) else [] for image in loaded]
+
+    def _finish(self, row: Row, image: Image.Image | str, found: Sequence[Detection]) -> Cleaned:
+        """Judge a picture, and store its crop."""
+        if isinstance(image, str):
+            return Cleaned(image, None, None)
+        if self.model is None:
+            return Cleaned(None, None, self._store_crop(row, shrink(image, self.settings.curate.crop_side_px)))
+        return self._judge(row, image, found)
 
     def _load(self, row: Row) -> Image.Image | str:
         """The picture, or the reason why there is none any more."""
@@ -221,6 +241,8 @@ class Cleaner:
 
     def _judge(self, row: Row, image: Image.Image, found: Sequence[Detection]) -> Cleaned:
         verdict = judge(found, self.settings.curate, self.settings.detector)
+        if verdict.best is not None and overruled(self.decisions, row.sha256) is Verdict.KEEP:
+            verdict = replace(verdict, reason=None)  # a person looked at it; without a box there is nothing to cut out
         if verdict.best is None or verdict.reason is not None:
             return Cleaned(verdict.reason, verdict.best, None)
         best = verdict.best
@@ -231,9 +253,9 @@ class Cleaner:
 
     def _store_crop(self, row: Row, crop: Image.Image) -> Crop:
         data = jpeg_bytes(crop)
-        seen = look_at_crop(data, self.settings.images)
-        self.store.put(keys.crop(self.detector, row.sha256), data, "image/jpeg", sha256=seen.sha256)
-        return Crop(seen.sha256, crop.width, crop.height, seen.print)
+        digest = hashlib.sha256(data).hexdigest()
+        self.store.put(keys.crop(self.detector, row.sha256), data, "image/jpeg", sha256=digest)
+        return Crop(digest, crop.width, crop.height, print_of_crop(data, self.settings.images))
 
 
 def jpeg_bytes(image: Image.Image) -> bytes:

@@ -16,9 +16,10 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
-from lvbag.curate.history import read_earlier
 from lvbag.curate.reasons import KEPT, KNOWN, REFUSED, count_kept, count_refused, looked_at
 from lvbag.curate.results import StageResult
+from lvbag.curated import read_curated
+from lvbag.review import read_decided, with_products
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_tables, write_table
@@ -32,10 +33,11 @@ _EARLIER = ["sha256", "source", "listing_id", "position", "style_code", "first_n
 def mark_exact(store: Store, settings: Settings, night: dt.date) -> StageResult:
     """Join the night's listings and fetches and mark exact duplicates; writes stage `exact`.
 
-    Raises `CurateError` where the night was not crawled.
+    A listing without a product has the one that a person gave it. Raises `CurateError` where the night was not crawled.
     """
-    pictures = fetched_pictures(*_read_crawl(store, night))
-    earlier = read_earlier(store, night, _EARLIER, looked_at())
+    listings, fetches = _read_crawl(store, night)
+    pictures = fetched_pictures(with_products(listings, read_decided(store)), fetches)
+    earlier = read_curated(store, _EARLIER, looked_at(), night)
     table = judge_exact(night, pictures, earlier, read_tombstones(store))
     ref = keys.stage(night, "exact")
     write_table(store, ref, table, schemas.STAGE_EXACT)

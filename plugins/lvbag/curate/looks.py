@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from lvbag.images import ImageRefused, Look, decode, look
+from lvbag.images import Fingerprint, ImageRefused, Look, decode, look
 from lvbag.images.framing import crop_fingerprint
 from lvbag.settings import ImageSettings
 from lvbag.store import ObjectMissing, Ref, Store
@@ -55,9 +55,17 @@ def look_at_all(
 
 def look_at_crop(data: bytes, limits: ImageSettings) -> Look:
     """Look at a crop: its fingerprint is that by which crops are compared (`lvbag.images.framing`)."""
-    # a rule for photos; crops of slim bags may be narrower
-    any_size = limits.model_copy(update={"min_side_px": 1})
-    return replace(look(data, any_size), print=crop_fingerprint(decode(data, any_size)))
+    return replace(look(data, _any_size(limits)), print=print_of_crop(data, limits))
+
+
+def print_of_crop(data: bytes, limits: ImageSettings) -> Fingerprint:
+    """The fingerprint by which crops are compared, without the measures of quality."""
+    return crop_fingerprint(decode(data, _any_size(limits)))
+
+
+def _any_size(limits: ImageSettings) -> ImageSettings:
+    """The smallest side is a rule for photos; crops of slim bags may be narrower."""
+    return limits.model_copy(update={"min_side_px": 1})
 
 
 def look_at(store: Store, limits: ImageSettings, wanted: Wanted, of_crops: bool = False) -> Look | Unseen:

@@ -59,6 +59,11 @@ class Detector:
         self._classes = classes
         self._settings = settings
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the boxes may be called."""
+        return self._classes
+
     def detect(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
         """The boxes of each RGB picture, most confident first; an empty list where nothing reaches the working point.
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from lvbag.errors import LvbagError
 from lvbag.images import ImageRefused, decode
+from lvbag.infer.bag_names import bag_names
 from lvbag.infer.classifier import Classifier, Prediction, open_classifier
 from lvbag.infer.cropping import Box, crop_box, shrink
 from lvbag.infer.detector import Detector, open_detector
@@ -55,6 +56,7 @@ class Champions:
     detector: Detector | None
     detector_version: int | None
     no_detector: str | None  # why there is none, in words
+    bag_classes: tuple[str, ...] = ()  # those of the detector's classes that are bags
 
 
 def classify_photos(store: Store, settings: Settings, paths: Sequence[Path], top: int = 5) -> list[PhotoAnswer]:
@@ -86,7 +88,8 @@ def open_champions(store: Store, settings: Settings) -> Champions:
     finder_record = load_version(store, ModelKind.DETECTOR, finder.version)
     path = _fetch(store, ModelKind.DETECTOR, finder.version)
     detector = open_detector(path, finder_record, settings.detector)
-    return Champions(classifier, current.version, detector, finder.version, None)
+    bags = bag_names(detector.classes, settings.detector)
+    return Champions(classifier, current.version, detector, finder.version, None, bags)
 
 
 def _fetch(store: Store, kind: ModelKind, number: int) -> Path:
@@ -114,9 +117,9 @@ def _find(image: Image.Image, champions: Champions) -> tuple[Box | None, float |
     if champions.detector is None:
         return None, None, f"{champions.no_detector}: the whole picture was named"
     (found,) = champions.detector.detect([image])
-    if not found:
+    best = next((box for box in found if box.name in champions.bag_classes), None)
+    if best is None:
         return None, None, "no bag found: the whole picture was named"
-    best = found[0]
     return (best.x0, best.y0, best.x1, best.y1), best.confidence, None
 
 

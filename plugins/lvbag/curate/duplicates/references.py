@@ -15,8 +15,8 @@ from lvbag import schemas
 from lvbag.curate.duplicates.linking import pack_columns
 from lvbag.curate.duplicates.placing import REFERENCE, References
 from lvbag.curate.duplicates.refresh import with_current_prints
-from lvbag.curate.history import read_earlier
 from lvbag.curate.reasons import KEPT, looked_at
+from lvbag.curated import read_curated
 from lvbag.settings import Settings
 from lvbag.store import Store
 
@@ -41,7 +41,7 @@ def read_references(store: Store, settings: Settings, night: dt.date, of_crops: 
         heads = pl.col(f"{prefix}representative") == pl.col("sha256")
         # a crop that was never compared has no cluster yet, and is one all the same
         where = looked_at() & pl.col("fingerprint").is_not_null() & ((pl.col("verdict") == KEPT) | anchors | heads)
-        found = read_earlier(store, night, columns, where).unique("sha256", keep="first", maintain_order=True)
+        found = read_curated(store, columns, where, night).unique("sha256", keep="first", maintain_order=True)
     current = with_current_prints(store, settings.images, found, of_crops)
     rows = current.select(
         "sha256",

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from lvbag import schemas
-from lvbag.curate.history import curated_tables
 from lvbag.curate.reasons import KEPT, count_kept, count_refused
 from lvbag.curate.snapshots.places import snapshot_after
 from lvbag.curate.snapshots.splits import SPLITS
 from lvbag.curate.validation.statistics import statistics_of
+from lvbag.curated import curated_tables
 from lvbag.store import Bucket, CorruptObject, ObjectMissing, Store, keys
 from lvbag.store.remedies import remedy
 from lvbag.store.tables import read_table, read_tables

@@ -45,11 +45,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What one rule of one step refused, with a few examples."""
+    """What one rule of one step refused, with a few examples, and a sentence about the rule where there is one."""
 
     title: str
     count: int
     examples: tuple[Example, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def _bar(share: float) -> str:
 
 def _refusal(refusal: Refusal) -> str:
     figures = "".join(_figure(example) for example in refusal.examples)
-    return f"<h3>{escape(refusal.title)} · {refusal.count:,}</h3>\n<div>{figures}</div>"
+    why = f'<p class="soft">{escape(refusal.why)}</p>' if refusal.why else ""
+    return f"<h3>{escape(refusal.title)} · {refusal.count:,}</h3>{why}\n<div>{figures}</div>"
 
 
 def _figure(example: Example) -> str:

@@ -20,6 +20,7 @@ from lvbag.curate.reasons import REFUSED, count_kept, rule_of
 from lvbag.curate.reports.funnel import STEPS, CrawlNotes, NightTables, count_funnel, read_night
 from lvbag.curate.reports.page import Example, NightPage, ProductLine, Refusal, render
 from lvbag.curate.results import ReportResult
+from lvbag.curate.rules import why_refused
 from lvbag.curate.snapshots.splits import SPLITS
 from lvbag.curate.validation.expectations import expectations
 from lvbag.images import ImageRefused, decode
@@ -147,7 +148,8 @@ def _refusals(store: Store, limits: ImageSettings, tables: NightTables) -> tuple
         for rule, rows in _by_rule(own):
             shown = 0 if rule in _WITHOUT_EXAMPLES else _EXAMPLES
             examples = tuple(_example(store, limits, row) for row in rows.head(shown).iter_rows(named=True))
-            found.append(Refusal(f"{title}: {rule}", rows.height, examples))
+            why = why_refused().get(rule, "") if step == "clean" else ""
+            found.append(Refusal(f"{title}: {rule}", rows.height, examples, why))
     return tuple(found)
 
 
