@@ -17,7 +17,7 @@ from lvbag.errors import LvbagError
 from lvbag.infer import ModelError
 from lvbag.settings import Settings
 from lvbag.store import CorruptObject, ModelKind, Store, keys
-from store_env import name_store
+from store_env import own_home
 
 SAID = {"names": "{0: 'Bag'}", "imgsz": "[64, 64]"}
 LEFT, DARK, BOTH, BLUE = (255, 0, 0), (30, 20, 0), (255, 240, 0), (0, 0, 200)
@@ -25,12 +25,8 @@ LEFT, DARK, BOTH, BLUE = (255, 0, 0), (30, 20, 0), (255, 240, 0), (0, 0, 200)
 
 @pytest.fixture(autouse=True)
 def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
-    name_store(monkeypatch, settings.store)
+    own_home(monkeypatch, tmp_path, settings.store)
     monkeypatch.setattr("lvbag.commands.detect.console._width", 200)
-    config = tmp_path / "home" / "config"
-    config.mkdir(parents=True)
-    (config / "lvbag.yaml").write_text("{}", encoding="utf-8")
 
 
 @pytest.fixture

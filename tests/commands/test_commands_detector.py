@@ -17,18 +17,14 @@ from lvbag.labels import newest_labels
 from lvbag.learn import LearnError
 from lvbag.settings import Settings
 from lvbag.store import Store
-from store_env import name_store
+from store_env import own_home
 
 SAID = {"names": "{0: 'Bag'}", "imgsz": "[64, 64]"}
 
 
 @pytest.fixture(autouse=True)
 def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
-    name_store(monkeypatch, settings.store)
-    config = tmp_path / "home" / "config"
-    config.mkdir(parents=True)
-    (config / "lvbag.yaml").write_text("{}", encoding="utf-8")
+    own_home(monkeypatch, tmp_path, settings.store)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lvbag.registry import champion, publish_version, reserve_version, rollback
 from lvbag.registry.records import ModelSpec, VersionRecord
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store
-from store_env import name_store
+from store_env import own_home
 
 AT = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
 
@@ -30,12 +30,8 @@ app.add_typer(registry_app, name="registry")
 @pytest.fixture(autouse=True)
 def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings by environment, as a person has them; a terminal wide enough for the tables."""
-    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
-    name_store(monkeypatch, settings.store)
+    config = own_home(monkeypatch, tmp_path, settings.store)
     monkeypatch.setattr("lvbag.commands.common.console._width", 160)
-    config = tmp_path / "home" / "config"
-    config.mkdir(parents=True)
-    (config / "lvbag.yaml").write_text("{}", encoding="utf-8")
     (config / "catalog.csv").write_text(
         "style_code,name,line,material,size,aliases\nM10002,Speedy [30],speedy,Monogram,30,\n", encoding="utf-8"
     )

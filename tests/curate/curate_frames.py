@@ -174,3 +174,20 @@ def small(settings: Settings) -> Settings:
             "curate": settings.curate.model_copy(update={"min_images": 5, "shard_images": 10}),
         }
     )
+
+
+PRODUCTS = ("M40156", "M41108")
+
+
+def market(store: Store, settings: Settings, night: dt.date, seeds: range) -> tuple[int, ...]:
+    """A night with a new listing of two photos for each seed, the products in turn."""
+    shop = Shop(store, night)
+    for seed in seeds:
+        pictures = [jpeg(photo(1000 + 2 * seed + n)) for n in range(2)]
+        shop.listing(f"l{seed}", pictures, style_code=PRODUCTS[seed % 2])
+    shop.close()
+    return curate_uncropped(store, settings, night)
+
+
+def manifest(store: Store, snapshot: str) -> pl.DataFrame:
+    return read_table(store, keys.snapshot(snapshot, "manifest.parquet"), schemas.MANIFEST)

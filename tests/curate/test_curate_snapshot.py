@@ -12,7 +12,19 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from curate_frames import Shop, all_digests, curate_uncropped, digest, jpeg, photo, small, write_images
+from curate_frames import (
+    PRODUCTS,
+    Shop,
+    all_digests,
+    curate_uncropped,
+    digest,
+    jpeg,
+    manifest,
+    market,
+    photo,
+    small,
+    write_images,
+)
 from PIL import Image
 
 from lvbag import schemas
@@ -38,21 +50,6 @@ from lvbag.store.tables import read_table
 from lvbag.tombstones import seller_key, tombstone_ref
 
 FIRST, SECOND, THIRD = dt.date(2026, 11, 23), dt.date(2026, 11, 24), dt.date(2026, 11, 25)
-PRODUCTS = ("M40156", "M41108")
-
-
-def market(store: Store, settings: Settings, night: dt.date, seeds: range) -> tuple[int, ...]:
-    """A night with a new listing of two photos for each seed, the products in turn."""
-    shop = Shop(store, night)
-    for seed in seeds:
-        pictures = [jpeg(photo(1000 + 2 * seed + n)) for n in range(2)]
-        shop.listing(f"l{seed}", pictures, style_code=PRODUCTS[seed % 2])
-    shop.close()
-    return curate_uncropped(store, settings, night)
-
-
-def manifest(store: Store, snapshot: str) -> pl.DataFrame:
-    return read_table(store, keys.snapshot(snapshot, "manifest.parquet"), schemas.MANIFEST)
 
 
 def test_a_snapshot_holds_every_kept_image_once_and_a_listing_stays_together(store: Store, settings: Settings) -> None:

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 from review_frames import AT
 
-from curate.curate_frames import Shop, curate_uncropped, jpeg, photo, small
-from lvbag import schemas
+from curate.curate_frames import PRODUCTS, Shop, curate_uncropped, jpeg, manifest, market, photo, small
 from lvbag.care import Reason, image_target, plan_takedown, take_down
 from lvbag.curate import build_snapshot
 from lvbag.curate.snapshots.places import read_splits
@@ -17,28 +16,12 @@ from lvbag.curate.snapshots.stats import ReviewStats, read_stats
 from lvbag.review import Verdict, decide, parse_id, read_history, undo
 from lvbag.settings import Settings
 from lvbag.store import CorruptObject, Store, keys
-from lvbag.store.tables import read_table
 
 FIRST, SECOND = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
-PRODUCTS = ("M40156", "M41108")
-
-
-def market(store: Store, settings: Settings, night: dt.date, seeds: range) -> tuple[int, ...]:
-    """A night with a new listing of two photos for each seed, the products in turn."""
-    shop = Shop(store, night)
-    for seed in seeds:
-        pictures = [jpeg(photo(1000 + 2 * seed + n)) for n in range(2)]
-        shop.listing(f"l{seed}", pictures, style_code=PRODUCTS[seed % 2])
-    shop.close()
-    return curate_uncropped(store, settings, night)
 
 
 def build(store: Store, settings: Settings, night: dt.date = FIRST) -> str:
     return str(build_snapshot(store, settings, night, (0,)).snapshot)
-
-
-def manifest(store: Store, snapshot: str) -> pl.DataFrame:
-    return read_table(store, keys.snapshot(snapshot, "manifest.parquet"), schemas.MANIFEST)
 
 
 def places(store: Store, snapshot: str) -> dict[str, str]:
