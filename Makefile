@@ -36,7 +36,7 @@ down: $(READY) ## stop what `make demo` or `make up` started
 
 # Tests wait for servers half of their time, so two files run side by side; what trains or starts a scheduler runs alone.
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## ruff, ruff format, mypy

@@ -125,7 +125,6 @@ def undisturbed(market, settings: Settings, tmp_path: Path) -> Store:
     return run(tmp_path, market, settings, -1, None)
 
 
-@pytest.mark.slow
 @hypothesis.settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(1, REQUESTS), after_s=st.one_of(st.none(), st.floats(0.0, 0.02)))
 def test_a_killed_shard_ends_like_one_that_was_not_and_asks_for_no_picture_twice(
