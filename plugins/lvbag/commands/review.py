@@ -178,20 +178,11 @@ def _print_entries(store: Store, entries: Sequence[Entry]) -> None:
 
 
 def _as_json(store: Store, entry: Entry) -> dict[str, Any]:
-    item = entry.item
-    return {
-        "item": str(item.id),
-        "kind": item.id.kind,
-        "night": item.night.isoformat(),
-        "uncertainty": item.uncertainty,
-        "machine": item.machine,
-        "why": item.why,
-        "numbers": dict(item.numbers),
-        "style_code": item.style_code,
-        "title": item.title,
-        "picture": None if item.picture is None else store.uri(item.picture),
-        "decision": None if entry.decision is None else _said(entry.decision),
-    }
+    from lvbag.review.sheets import item_row
+
+    row = item_row(store, entry.item)
+    row["why"] = row.pop("reason")
+    return row | {"decision": None if entry.decision is None else _said(entry.decision)}
 
 
 def _said(decision: Decision) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lvbag.review.errors import ReviewError
+from lvbag.review.items import Item
 from lvbag.review.queue import Entry
 from lvbag.store import Store
 
@@ -82,8 +83,8 @@ def unguarded(cell: str) -> str:
 # ------------------------------------------------------------------ writing
 
 
-def _row(store: Store, entry: Entry) -> dict[str, Any]:
-    item, decision = entry.item, entry.decision
+def item_row(store: Store, item: Item) -> dict[str, Any]:
+    """An item in plain values, as sheets and JSON tell it; `reason` is the machine's."""
     return {
         "item": str(item.id),
         "kind": item.id.kind,
@@ -95,6 +96,12 @@ def _row(store: Store, entry: Entry) -> dict[str, Any]:
         "style_code": item.style_code,
         "title": item.title,
         "picture": None if item.picture is None else store.uri(item.picture),
+    }
+
+
+def _row(store: Store, entry: Entry) -> dict[str, Any]:
+    decision = entry.decision
+    return item_row(store, entry.item) | {
         "decided": None if decision is None else decision.verdict.value,
         "decided_product": None if decision is None else decision.style_code,
         "decided_by": None if decision is None else decision.who,
