@@ -8,6 +8,7 @@ import pytest
 from label_exports import row, scene, ultralytics
 
 from lvbag.labels import LabelError, LabelReport, check_labels
+from lvbag.labels.exports import open_export, packed
 from lvbag.labels.yolo import Paths, parse_rows
 from lvbag.settings import DetectorSettings, Settings
 from shared_data import SHARED_DATA
@@ -74,6 +75,25 @@ def test_a_folder_with_class_names_beside_the_images_is_a_set(settings: Settings
     (tmp_path / "classes.txt").write_text("Bag\n")
     report = check_labels(settings, tmp_path)
     assert (report.images, report.boxes, report.defects) == (2, 1, ())
+
+
+def test_a_subset_is_a_set_of_its_own_with_the_class_names_beside_it(settings: Settings, tmp_path: Path) -> None:
+    """As data sets are published: one data.yaml, and a folder of images and labels for each subset."""
+    for part, data in (("train", A), ("valid", B)):
+        for kind, name, content in (("images", "a b.jpg", data), ("labels", "a b.txt", TEXT.encode())):
+            (tmp_path / part / kind).mkdir(parents=True)
+            (tmp_path / part / kind / name).write_bytes(content)
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['Bag']\n")
+    for part in ("train", "valid"):
+        report = check_labels(settings, tmp_path / part)
+        assert (report.images, report.boxes, report.classes, report.defects) == (1, 1, ("Bag",), ())
+    with open_export(tmp_path / "train") as export, packed(tmp_path / "train", export) as archive:
+        assert check_labels(settings, archive).classes == ("Bag",)  # the names are kept with the pictures
+    (tmp_path / "data.yaml").write_text("names: [\n")
+    with pytest.raises(LabelError, match=r"data.yaml names the classes of .*train, and is not YAML"):
+        check_labels(settings, tmp_path / "train")
+    (tmp_path / "train" / "classes.txt").write_text("SmallBag\n")  # its own names come first
+    assert check_labels(settings, tmp_path / "train").classes == ("Bag",)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import yaml
 
 from lvbag.labels.records import Defect, LabelError
 
@@ -26,6 +28,9 @@ MAX_FILE_BYTES = 64 * 1024**2
 """Of one file; photographs and label files are far smaller."""
 MAX_RATIO = 200
 """Unpacked to packed size of one file above a mebibyte; text packs about 10 to 1, a bomb 1000 to 1."""
+
+MAX_NAMES_CHARACTERS = 1024**2
+"""Of a `data.yaml` beside a folder; one with a thousand classes is a hundredth of that."""
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -46,9 +51,10 @@ class _FolderExport:
     root: Path
     files: dict[str, int] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
+    added: dict[str, bytes] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        return self.added[name] if name in self.added else (self.root / name).read_bytes()
 
 
 @dataclass
@@ -100,8 +106,29 @@ def _open_folder(root: Path) -> Export:
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(root.resolve()):
             export.files[path.relative_to(root).as_posix()] = path.stat().st_size
+    if (names := _names_beside(root, export.files)) is not None:
+        export.added["data.yaml"] = names
+        export.files["data.yaml"] = len(names)
     _check_limits(root, export.files)
     return export
+
+
+def _names_beside(root: Path, files: Iterable[str]) -> bytes | None:
+    """A `data.yaml` for one subset of an ultralytics data set (`images` and `labels`), whose names stand beside it.
+
+    `set/data.yaml` names the classes of `set/train` and `set/valid`; each is a label set as well.
+    """
+    beside = root.resolve().parent / "data.yaml"
+    if any(name.endswith((".yaml", ".yml", ".names", "classes.txt", "obj.data")) for name in files):
+        return None
+    if not ((root / "images").is_dir() and (root / "labels").is_dir() and beside.is_file()):
+        return None
+    try:
+        values = yaml.safe_load(beside.read_text(encoding="utf-8")[:MAX_NAMES_CHARACTERS])
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        raise LabelError(f"{beside} names the classes of {root}, and is not YAML: {str(error)[:300]}") from None
+    kept = {key: values[key] for key in ("names", "nc", "kpt_shape") if isinstance(values, dict) and key in values}
+    return yaml.safe_dump({**kept, "train": "images"}).encode()
 
 
 def _open_zip(archive: zipfile.ZipFile, path: Path) -> Export:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lvbag.labels.records import LabelledBox
 from lvbag.learn.detector_data import PARTS, Labels
 
 JPEG_QUALITY = 95
@@ -26,17 +28,21 @@ def write_data(folder: Path, labels: Labels) -> Path:
         for number, image in enumerate(labels.part(part)):
             name = f"{number:06d}"
             labels.picture(image).save(folder / "images" / part / f"{name}.jpg", quality=JPEG_QUALITY, subsampling=0)
-            rows = [
-                f"{box.label} {(box.x0 + box.x1) / 2:.6f} {(box.y0 + box.y1) / 2:.6f} "
-                f"{box.x1 - box.x0:.6f} {box.y1 - box.y0:.6f}\n"
-                for box in image.boxes
-            ]
-            (folder / "labels" / part / f"{name}.txt").write_text("".join(rows), encoding="utf-8")
+            (folder / "labels" / part / f"{name}.txt").write_text(label_text(image.boxes), encoding="utf-8")
     values = {"path": str(folder), "names": dict(enumerate(labels.index.classes))}
     values |= {part: f"images/{part}" for part in PARTS}
     path = folder / "data.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
+
+
+def label_text(boxes: Iterable[LabelledBox]) -> str:
+    """A picture's label file: a line a box, class and centre, width and height as shares."""
+    return "".join(
+        f"{box.label} {(box.x0 + box.x1) / 2:.6f} {(box.y0 + box.y1) / 2:.6f} "
+        f"{box.x1 - box.x0:.6f} {box.y1 - box.y0:.6f}\n"
+        for box in boxes
+    )
 
 
 def write_architecture(folder: Path, package: Path, model: str) -> Path:
