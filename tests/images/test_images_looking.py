@@ -18,7 +18,7 @@ from PIL import Image
 from lvbag.images import ImageRefused, Look, decode, fingerprint, look, quality
 from lvbag.images.decoding import read_stored
 from lvbag.images.looking import glimpse
-from lvbag.images.reducing import reduced
+from lvbag.images.reducing import decoder_scale, reduced
 from lvbag.settings import ImageSettings
 from shared_data import SHARED_DATA
 
@@ -92,7 +92,7 @@ def test_a_picture_that_is_turned_once_it_is_small_lies_as_exactly_as_before(
 
 
 def test_a_large_jpeg_is_never_decoded_in_full() -> None:
-    stored = read_stored(encoded(photo(5, (4000, 3000)), "jpg"), LIMITS, small=True)
+    stored = read_stored(encoded(photo(5, (4000, 3000)), "jpg"), LIMITS, decoder_scale)
     assert (stored.size, stored.image.size, stored.scale) == ((4000, 3000), (500, 375), 8)
     _, small = glimpse(encoded(photo(5, (4000, 3000)), "jpg"), LIMITS)
     assert (small.image.size, small.factor) == ((125, 94), 32)

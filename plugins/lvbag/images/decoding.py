@@ -7,6 +7,7 @@ decoder sees the bytes. Whatever a decoder raises on hostile bytes becomes `Imag
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
@@ -16,7 +17,6 @@ from lvbag.images.avif_boxes import avif_coded_sizes
 from lvbag.images.formats import ALLOWED, declared_size, frames, misses_end, png_sample_bits, sniff
 from lvbag.images.jpeg_marks import jpeg_scans
 from lvbag.images.normalising import orientation, to_rgb
-from lvbag.images.reducing import decoder_scale
 from lvbag.settings import ImageSettings
 
 _PLUGINS = {
@@ -29,6 +29,9 @@ _PLUGINS = {
 
 _MAX_SCANS = 100
 """Of a progressive JPEG: each costs a walk over all pixels."""
+
+
+ScaleOf = Callable[[tuple[int, int]], int]
 
 
 class ImageRefused(LvbagError):
@@ -81,12 +84,14 @@ def check_bytes(size: int, limits: ImageSettings) -> None:
         raise ImageRefused(f"too_many_bytes: {size}, images.max_bytes is {limits.max_bytes}")
 
 
-def decode(data: bytes, limits: ImageSettings) -> Image.Image:
+def decode(data: bytes, limits: ImageSettings, least_px: int | None = None) -> Image.Image:
     """The first frame in RGB, 8 bits a channel, EXIF orientation applied, transparency put on white.
 
-    Raises `ImageRefused` for what `check_header` refuses and for files that are cut short or damaged.
+    With `least_px` a JPEG comes out two, four or eight times smaller, as long as its longer side keeps so many pixels:
+    it is then decoded in half of the time. Raises `ImageRefused` for what `check_header` refuses and for files that
+    are cut short or damaged.
     """
-    stored = read_stored(data, limits)
+    stored = read_stored(data, limits, None if least_px is None else lambda size: max(size) // least_px)
     rgb = stored.image.copy() if stored.turn is None else stored.image.transpose(stored.turn)
     rgb.info.clear()  # comments, profiles and EXIF of strangers travel no further
     return rgb
@@ -103,15 +108,19 @@ class Stored:
     turn: Image.Transpose | None
 
 
-def read_stored(data: bytes, limits: ImageSettings, small: bool = False) -> Stored:
-    """Decode the first frame, with `small` as small as the decoder can make it; raises `ImageRefused`."""
+def read_stored(data: bytes, limits: ImageSettings, scale_of: ScaleOf | None = None) -> Stored:
+    """Decode the first frame; raises `ImageRefused`.
+
+    `scale_of` tells, for width and height, how many times smaller is small enough; decoders take the next power of two
+    below, if they can.
+    """
     header = check_header(data, limits)
     sample_bits = png_sample_bits(data) if header.format == "png" else 8
     try:
         with Image.open(io.BytesIO(data), formats=[_PLUGINS[header.format]]) as image:
             size = image.size
             _check_size(size, limits)  # a decoder may read another size out of a crafted file than we did
-            scale = _decode_smaller(image) if small else 1
+            scale = 1 if scale_of is None else _decode_smaller(image, scale_of(size))
             image.decodermaxblock = len(data)  # all at once: the bytes are in memory anyhow
             image.load()
             turn = orientation(image)
@@ -123,10 +132,11 @@ def read_stored(data: bytes, limits: ImageSettings, small: bool = False) -> Stor
     return Stored(header.format, size, rgb, scale, turn)
 
 
-def _decode_smaller(image: Image.Image) -> int:
+def _decode_smaller(image: Image.Image, scale: int) -> int:
     """Ask the decoder for a smaller picture; how many times smaller it will be (1 where the format cannot)."""
+    if scale < 2:
+        return 1
     width, height = image.size
-    scale = decoder_scale(image.size)
     drafted = image.draft(None, (width // scale, height // scale))
     return 1 if drafted is None else round(width / drafted[1][2])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lvbag.images.decoding import Stored, read_stored
 from lvbag.images.fingerprints import Fingerprint, fingerprint_reduced
 from lvbag.images.measures import Quality, quality_reduced
-from lvbag.images.reducing import Reduced, reduced
+from lvbag.images.reducing import Reduced, decoder_scale, reduced
 from lvbag.images.symmetries import TURNS
 from lvbag.settings import ImageSettings
 
@@ -42,5 +42,5 @@ def look(data: bytes, limits: ImageSettings) -> Look:
 
 def glimpse(data: bytes, limits: ImageSettings) -> tuple[Stored, Reduced]:
     """The decoding part of a look: the picture made small and put upright."""
-    stored = read_stored(data, limits, small=True)
+    stored = read_stored(data, limits, decoder_scale)
     return stored, reduced(stored.image, stored.size, stored.scale).turned(stored.turn)
