@@ -21,9 +21,18 @@ def sha(number: int) -> str:
 
 
 def judged(
-    number: int, confidence: float | None, reason: str | None = None, side: float = 0.5, night: dt.date = NIGHT
+    number: int,
+    confidence: float | None,
+    reason: str | None = None,
+    side: float = 0.5,
+    *,
+    night: dt.date = NIGHT,
+    near: tuple[str, float] | None = None,
 ) -> dict[str, object]:
-    """The row of a picture whose best box is a square of this side; kept unless there is a reason."""
+    """The row of a picture whose best box is a square of this side; kept unless there is a reason.
+
+    `near`: the nearest rule, and its margin.
+    """
     return {
         "night": night,
         "source": "shop",
@@ -38,6 +47,8 @@ def judged(
         "detector": "0001",
         "box": None if confidence is None else [0.0, 0.0, side, side],
         "box_confidence": confidence,
+        "nearest_rule": None if near is None else near[0],
+        "rule_margin": None if near is None else near[1],
     }
 
 

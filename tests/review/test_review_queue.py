@@ -9,8 +9,7 @@ from review_frames import AT, NIGHT, decision, judged, sha, write_images
 
 from curate.curate_frames import Shop, jpeg, photo
 from lvbag.curate import rules
-from lvbag.review import ReviewError, find_entry, list_entries, parse_id
-from lvbag.review.borders import NO_BAG, TOO_SMALL
+from lvbag.review import ReviewError, borders, find_entry, list_entries, parse_id
 from lvbag.review.ledger import write_decision
 from lvbag.settings import Settings
 from lvbag.store import Store, keys
@@ -24,7 +23,8 @@ def names(store: Store, settings: Settings, **asked: object) -> list[str]:
 
 
 def test_the_rules_are_called_as_cleaning_calls_them() -> None:
-    assert (NO_BAG, TOO_SMALL) == (rules.NO_BAG, rules.TOO_SMALL)
+    called = (borders.NO_BAG, borders.TOO_SMALL, borders.SEVERAL_BAGS, borders.PERSON_DOMINANT, borders.CUT_OFF)
+    assert (*called, borders.TEXT_DOMINANT) == tuple(rule.name for rule in rules.RULES)
 
 
 def test_pictures_near_the_working_point_are_asked_about_the_nearest_first(store: Store, settings: Settings) -> None:
@@ -62,6 +62,28 @@ def test_boxes_near_the_smallest_size_are_asked_about(store: Store, settings: Se
         ],
     )
     assert names(store, settings) == [f"bag_size:{sha(n)}" for n in (2, 1)]
+
+
+@pytest.mark.parametrize("rule", ["several_bags", "person_dominant", "cut_off", "text_dominant"])
+def test_what_the_other_rules_decided_narrowly_is_asked_about(store: Store, settings: Settings, rule: str) -> None:
+    write_images(
+        store,
+        [
+            judged(1, 0.9, f"{rule}: just so", near=(rule, -0.12)),
+            judged(2, 0.9, near=(rule, 0.03)),
+            judged(3, 0.9, f"{rule}: clearly", near=(rule, -0.4)),
+            judged(4, 0.9, near=("no_bag", 0.03)),
+            judged(5, 0.9, "duplicate_crop: of another", near=(rule, 0.03)),
+            judged(6, 0.9, f"{rule}: by an earlier release"),
+        ],
+    )
+    entries = list_entries(store, settings, kind=rule)
+    assert [str(entry.item.id) for entry in entries] == [f"{rule}:{sha(2)}", f"{rule}:{sha(1)}"]
+    assert (entries[1].item.machine, entries[1].item.why) == ("refused", f"{rule}: just so")
+    assert entries[1].item.numbers == {"rule_margin": -0.12, "review.rule_margin": 0.15}
+    assert entries[1].item.uncertainty == pytest.approx(0.2)
+    wide = settings.model_copy(update={"review": settings.review.model_copy(update={"rule_margin": 0.5})})
+    assert len(names(store, wide, kind=rule)) == 3
 
 
 def test_titles_without_a_product_are_asked_about_until_a_night_knows_the_product(
@@ -113,8 +135,8 @@ def test_any_curated_picture_can_be_named_by_hand(store: Store, settings: Settin
 def test_a_night_or_a_kind_that_there_is_not_is_an_error(store: Store, settings: Settings) -> None:
     with pytest.raises(ReviewError, match="night 2026-11-23 was neither crawled nor curated"):
         list_entries(store, settings, night=NIGHT)
-    with pytest.raises(ReviewError, match="there is no kind 'outlier' of items; there are confidence, bag_size"):
-        list_entries(store, settings, kind="outlier")
+    with pytest.raises(ReviewError, match="there is no kind 'smell' of items; there are confidence, bag_size"):
+        list_entries(store, settings, kind="smell")
 
 
 def test_a_picture_that_two_nights_judged_is_asked_about_as_it_was_kept(store: Store, settings: Settings) -> None:

@@ -120,7 +120,7 @@ BAD = [
     {"item": f"confidence:{sha(2)}", "verdict": "keep", "product": "M41108"},
     {"item": "unlabelled:shop/l9", "verdict": "keep"},
     {"item": f"confidence:{sha(77)}", "verdict": "keep"},
-    {"item": f"outlier:{sha(2)}", "verdict": "keep"},
+    {"item": f"smell:{sha(2)}", "verdict": "keep"},
     {"verdict": "keep"},
     {"item": f"confidence:{sha(3)}", "verdict": "keep", "why": "x" * 2001},
 ]
@@ -144,7 +144,7 @@ def test_every_bad_row_is_named_and_nothing_is_written_unless_they_may_be_skippe
         "a product goes with relabel, not with keep",
         "an item of kind unlabelled is answered by refuse, relabel, not by keep",
         f"there is no item confidence:{sha(77)} (any more)",
-        "there is no kind 'outlier' of items",
+        "there is no kind 'smell' of items",
         "'' names no item",
         "why: String should have at most 2000 characters",
     )

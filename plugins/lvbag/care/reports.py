@@ -11,19 +11,23 @@ from html import escape
 from lvbag.care.finding import Place
 from lvbag.curate import report_night
 from lvbag.settings import Settings
-from lvbag.store import ObjectMissing, Store, keys
+from lvbag.store import Bucket, ObjectMissing, Store, keys
 
 log = logging.getLogger(__name__)
 
 STEPS = ("exact", "near", "validate")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PICTURE = re.compile(r'<img [^>]*src="data:image/[^>]*>')
 
 
 def reports_with(store: Store, nights: Iterable[dt.date], shown_at: Collection[Place]) -> list[dt.date]:
-    """The nights whose page has pictures and speaks of one of the listings."""
+    """The nights whose page has pictures and speaks of one of the listings, from the first of some nights on.
+
+    Maps of products show pictures of earlier nights.
+    """
     names = [escape(f"{source}/{listing_id}") for source, listing_id in shown_at]
     found = []
-    for night in sorted(nights):
+    for night in _reported_since(store, nights):
         page = _page(store, night)
         if _PICTURE.search(page) and any(name in page for name in names):
             found.append(night)
@@ -47,6 +51,16 @@ def renew_report(store: Store, settings: Settings, night: dt.date) -> None:
 def without_pictures(page: str) -> str:
     """A page with nothing in place of its small pictures."""
     return _PICTURE.sub("", page)
+
+
+def _reported_since(store: Store, nights: Iterable[dt.date]) -> list[dt.date]:
+    """Every night from the first of these on that has a report."""
+    first = min(nights, default=None)
+    if first is None:
+        return []
+    names = store.list_folders(Bucket.REPORTS, keys.night_report_prefix())
+    reported = [dt.date.fromisoformat(name) for name in names if _ISO.fullmatch(name)]
+    return sorted(night for night in reported if night >= first)
 
 
 def _can_be_made(store: Store, night: dt.date) -> bool:

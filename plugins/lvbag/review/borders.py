@@ -16,7 +16,9 @@ CONFIDENCE, BAG_SIZE, PICTURE = "confidence", "bag_size", "picture"
 
 KEPT = "kept"
 NO_BAG, TOO_SMALL = "no_bag", "bag_too_small"
-"""What the two rules are called in reasons (`lvbag.curate.rules`)."""
+SEVERAL_BAGS, PERSON_DOMINANT, CUT_OFF = "several_bags", "person_dominant", "cut_off"
+TEXT_DOMINANT = "text_dominant"
+"""What the rules are called in reasons (`lvbag.curate.rules`). The last four are kinds of the same names."""
 
 
 def near_confidence(tables: NightTables, settings: Settings) -> Iterator[Item]:
@@ -39,6 +41,15 @@ def near_size(tables: NightTables, settings: Settings) -> Iterator[Item]:
         if margin > 0 and abs(share - border) <= margin:
             numbers = {"box_share": share, "curate.min_box_share": border}
             yield _item(BAG_SIZE, row, 1 - abs(share - border) / margin, numbers)
+
+
+def near_rule(rule: str, tables: NightTables, settings: Settings) -> Iterator[Item]:
+    """Pictures on which a rule decided narrowly, as cleaning has noted: refused by it, or kept and next to it."""
+    margin = settings.review.rule_margin
+    for row in _judged_by(tables.images.filter(pl.col("nearest_rule") == rule), rule):
+        seen = row["rule_margin"]
+        if seen is not None and margin > 0 and abs(seen) <= margin:
+            yield _item(rule, row, 1 - abs(seen) / margin, {"rule_margin": seen, "review.rule_margin": margin})
 
 
 def named_by_hand(tables: NightTables, settings: Settings) -> Iterator[Item]:

@@ -8,13 +8,27 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from lvbag.catalog import Catalog
-from lvbag.review.borders import BAG_SIZE, CONFIDENCE, PICTURE, named_by_hand, near_confidence, near_size
+from lvbag.review.borders import (
+    BAG_SIZE,
+    CONFIDENCE,
+    CUT_OFF,
+    PERSON_DOMINANT,
+    PICTURE,
+    SEVERAL_BAGS,
+    TEXT_DOMINANT,
+    named_by_hand,
+    near_confidence,
+    near_rule,
+    near_size,
+)
 from lvbag.review.decisions import Verdict
 from lvbag.review.errors import ReviewError
 from lvbag.review.items import Item
 from lvbag.review.night_tables import NightTables
+from lvbag.review.odd import OUTLIER, judged_anew, odd_pictures
 from lvbag.review.untitled import UNLABELLED, with_product, without_product
 from lvbag.settings import Settings
 
@@ -41,6 +55,16 @@ KINDS = {
     for kind in (
         Kind(CONFIDENCE, "Does the picture show a bag? The detector is not sure.", _OF_PICTURES, near_confidence),
         Kind(BAG_SIZE, "Is the bag large enough to be told apart?", _OF_PICTURES, near_size),
+        *(
+            Kind(rule, asks, _OF_PICTURES, partial(near_rule, rule))
+            for rule, asks in (
+                (SEVERAL_BAGS, "Is one bag shown, or are there several of which the title means one?"),
+                (PERSON_DOMINANT, "Is the bag more than a detail beside the person?"),
+                (CUT_OFF, "Is the whole bag in the picture?"),
+                (TEXT_DOMINANT, "Is it a photo of a bag, and no banner, size chart or catalogue page?"),
+            )
+        ),
+        Kind(OUTLIER, "Does this picture belong to this product?", _OF_PICTURES, odd_pictures, judged_anew),
         Kind(
             UNLABELLED,
             "Which product does this title mean?",

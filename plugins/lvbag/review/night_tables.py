@@ -11,13 +11,14 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.nights import NightError, parse_night
+from lvbag.outliers import read_outliers
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_columns
 from lvbag.tombstones import Tombstones
 
 IMAGES = (
     *("night", "source", "listing_id", "image_url", "sha256", "format", "style_code", "verdict", "reason"),
-    *("box", "box_confidence"),
+    *("box", "box_confidence", "nearest_rule", "rule_margin"),
 )
 LISTINGS = (
     *("night", "source", "listing_id", "url", "title", "seller", "style_code", "match_confidence", "match_reason"),
@@ -53,6 +54,14 @@ class NightTables:
         """`FETCHES` of every picture of which the bytes are there."""
         table = self._read(Bucket.RAW, keys.fetches_prefix(self.night), schemas.FETCHES, FETCHES)
         return table.filter(pl.col("sha256").is_not_null() & pl.col("format").is_not_null())
+
+    @cached_property
+    def outliers(self) -> pl.DataFrame:
+        """`schemas.OUTLIERS` of the pictures that the night's autoencoder judged; empty where there was none."""
+        table = read_outliers(self.store, self.night)
+        if table is None:
+            return schemas.OUTLIERS.to_frame()
+        return table.filter(~self.tombstones.strikes(table))
 
     def _read(self, bucket: Bucket, prefix: str, schema: pl.Schema, columns: tuple[str, ...]) -> pl.DataFrame:
         refs = [item.ref for item in self.store.list_objects(bucket, prefix)]

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lvbag.curate.reports.outlier_maps import Outliers, ProductMap
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #b4792b; --soft: #8881; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -25,6 +27,8 @@ td.b { width: 45%; }
 .less td:first-child { padding-left: 1.4rem; }
 figure { display: inline-block; margin: .3rem .5rem .3rem 0; vertical-align: top; width: 104px; }
 figure img { display: block; width: 104px; height: 104px; object-fit: contain; background: #fff; }
+figure.map { width: 100%; max-width: 720px; }
+figure.map img { width: 100%; height: auto; }
 figcaption { font-size: .72rem; overflow-wrap: anywhere; line-height: 1.25; }
 code { font-size: .9em; }
 """
@@ -75,6 +79,7 @@ class NightPage:
     funnel: Mapping[str, int]
     refusals: tuple[Refusal, ...]
     products: tuple[ProductLine, ...]
+    outliers: Outliers | None = None
 
 
 def render(page: NightPage) -> str:
@@ -98,6 +103,7 @@ def render(page: NightPage) -> str:
             *(() if page.refusals else ("<p>Nothing.</p>",)),
             "<h2>Products in the snapshot</h2>",
             _products(page.products),
+            *(_outliers(page.outliers) if page.outliers is not None else ()),
             "</body></html>\n",
         )
     )
@@ -142,6 +148,32 @@ def _products(products: Sequence[ProductLine]) -> str:
         for line in products
     )
     return f"<table><tr><th>style code</th>{head}</tr>\n{rows}</table>"
+
+
+def _outliers(found: Outliers) -> list[str]:
+    said = (
+        f"{found.judged:,} pictures of {found.products:,} products were compared with the others of their product; "
+        f"{found.odd:,} are odd, and wait for an answer (lvbag review list --kind outlier)."
+        if found.judged
+        else "No product has enough pictures yet to say which are odd."
+    )
+    return ["<h2>Unlike the others of their product</h2>", f"<p>{said}</p>", *(_map(one) for one in found.maps)]
+
+
+def _map(one: ProductMap) -> str:
+    code, count = escape(one.style_code), len(one.odd)
+    alt = f"Map of {one.judged:,} pictures of {code} by likeness, {count} odd ones framed and numbered"
+    data = base64.b64encode(one.jpeg).decode()
+    lines = "".join(
+        f"<br>{odd.number}: {escape(odd.listing)}, score {odd.score:.1f} (distance {odd.distance_z:.1f}, "
+        f"reconstruction {odd.reconstruction_z:.1f})"
+        for odd in one.odd
+    )
+    return (
+        f"<h3>{code} · {one.judged:,} pictures, {one.new:,} of this night, {count} odd</h3>\n"
+        f'<figure class="map"><img alt="{alt}" data-listings="{escape(" ".join(one.listings))}" '
+        f'src="data:image/jpeg;base64,{data}"><figcaption>Alike stands close together.{lines}</figcaption></figure>'
+    )
 
 
 def _short(text: str) -> str:

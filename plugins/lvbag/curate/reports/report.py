@@ -18,6 +18,7 @@ from PIL import Image
 from lvbag.curate.errors import CurateError
 from lvbag.curate.reasons import REFUSED, count_kept, rule_of
 from lvbag.curate.reports.funnel import STEPS, CrawlNotes, NightTables, count_funnel, read_night
+from lvbag.curate.reports.outlier_maps import Outliers, night_outliers
 from lvbag.curate.reports.page import Example, NightPage, ProductLine, Refusal, render
 from lvbag.curate.results import ReportResult
 from lvbag.curate.rules import why_refused
@@ -41,15 +42,20 @@ def report_night(store: Store, settings: Settings, night: dt.date) -> ReportResu
     """Write the night's page and funnel from what its steps left; the same objects when it runs twice."""
     tables = read_night(store, night)
     funnel = count_funnel(tables)
+    outliers = night_outliers(store, settings, night)
     page = NightPage(
         night=night.isoformat(),
-        notes=_notes(tables, {one.name: one.why for one in expectations(settings, ())}),
+        notes=(
+            *_notes(tables, {one.name: one.why for one in expectations(settings, ())}),
+            *_outlier_notes(tables, settings, outliers),
+        ),
         snapshot=tables.snapshot,
         data_docs=_data_docs_address(store, night),
         funnel=funnel,
         # also what was too small is shown
         refusals=_refusals(store, settings.images.model_copy(update={"min_side_px": 1}), tables),
         products=product_lines(tables),
+        outliers=outliers,
     )
     ref = keys.night_report(night)
     store.put(ref, render(page).encode(), "text/html; charset=utf-8")
@@ -94,9 +100,7 @@ def _notes(tables: NightTables, why: Mapping[str, str]) -> tuple[str, ...]:
         quiet = count_kept(tables.fetches) == 0
         notes.append("Nothing changed, so there was nothing to curate." if quiet else "Not curated yet.")
         return tuple(notes)
-    missing = [title for name, title in STEPS.items() if name not in tables.steps]
-    if missing:
-        notes.append(f"Not done: {', '.join(missing)}.")
+    notes += _step_notes(tables)
     notes += [
         f"Source {name} was set aside whole: {why}. Its tables are kept under quarantine/ in the curated bucket."
         for name, why in tables.quarantined.items()
@@ -111,6 +115,26 @@ def _notes(tables: NightTables, why: Mapping[str, str]) -> tuple[str, ...]:
     if tables.snapshot is None:
         notes.append("No snapshot stands after this night.")
     return tuple(notes)
+
+
+def _outlier_notes(tables: NightTables, settings: Settings, outliers: Outliers | None) -> list[str]:
+    """That nobody looked for outliers: their training failed, or the night was curated without it."""
+    if not settings.outliers.enabled or outliers is not None or "crops" not in tables.steps:
+        return []
+    return [
+        "Nobody looked for pictures that are unlike the others of their product: the task find_outliers did not run or "
+        f"failed, and its log says why. `lvbag curate outliers --night {tables.night}` makes up for it."
+    ]
+
+
+def _step_notes(tables: NightTables) -> list[str]:
+    """Steps that are not done, and such whose tables were removed once the night was finished."""
+    missing = [title for name, title in STEPS.items() if name not in tables.steps]
+    if not missing:
+        return []
+    if {"validate", "clean", "crops"} <= set(tables.steps):  # written again long after, from the validated table on
+        return [f"The tables of {' and '.join(missing)} were collected: what they refused is counted under validation."]
+    return [f"Not done: {', '.join(missing)}."]
 
 
 def _crawl_notes(crawl: CrawlNotes) -> list[str]:
