@@ -126,9 +126,9 @@ def test_a_figure_that_is_no_share_is_refused_in_words(bad: float | None, whose:
 
 def test_a_detector_is_judged_by_its_mean_precision() -> None:
     detector = {"kind": ModelKind.DETECTOR}
-    champion = measured(1, map50=0.9, map50_95=0.6)
-    assert judged(measured(2, map50=0.8, map50_95=0.61), champion, **detector).promoted
-    assert not judged(measured(2, map50=0.99, map50_95=0.6), champion, **detector).promoted
+    champion = measured(1, map50=0.9, map50_95=0.6, recall=0.9)
+    assert judged(measured(2, map50=0.8, map50_95=0.61, recall=0.9), champion, **detector).promoted
+    assert not judged(measured(2, map50=0.99, map50_95=0.6, recall=0.9), champion, **detector).promoted
     first = judged(measured(1, map50=0.49, map50_95=0.4), None, **detector)
     assert not first.promoted
     assert "mAP50 0.490 on 180 test images of label set s-1, less than gate.min_first_map50 0.500" in first.summary
@@ -136,10 +136,38 @@ def test_a_detector_is_judged_by_its_mean_precision() -> None:
     assert not judged(measured(1, map50=0.9), None, **detector).promoted
 
 
+@pytest.mark.parametrize(
+    ("recall", "promoted"), [(0.95, True), (0.9, True), (0.85, True), (0.849, False), (0.0, False), (math.nan, False)]
+)
+def test_a_detector_that_misses_more_bags_at_the_working_point_is_refused(recall: float, promoted: bool) -> None:
+    champion = measured(1, map50=0.9, map50_95=0.6, recall=0.9)
+    made = judged(measured(2, map50=0.95, map50_95=0.7, recall=recall), champion, kind=ModelKind.DETECTOR)
+    assert made.promoted is promoted
+    if recall == 0.849:
+        assert made.summary == (
+            "detector 0002 is refused: recall 0.849 at the working point detector.confidence against the champion's "
+            "0.900 on 180 test images of label set s-1: -0.051, a greater loss than gate.max_recall_loss 0.050"
+        )
+    strict = judged(
+        measured(2, map50_95=0.7, recall=recall), champion, GateSettings(max_recall_loss=0), kind=ModelKind.DETECTOR
+    )
+    assert strict.promoted is (recall >= 0.9)
+
+
+def test_the_first_detector_has_no_recall_to_lose_and_a_champion_without_one_is_named() -> None:
+    first = judged(measured(1, map50=0.6, map50_95=0.4, recall=0.1), None, kind=ModelKind.DETECTOR)
+    assert "recall" not in {result.rule for result in first.rules}
+    made = judged(
+        measured(2, map50_95=0.7, recall=0.9), measured(1, map50_95=0.6, recall=math.nan), kind=ModelKind.DETECTOR
+    )
+    assert "recall of version 0001 is missing or no number between 0 and 1" in made.summary
+
+
 @pytest.mark.parametrize(("fit", "promoted"), [(0.5, True), (0.49, False), (math.nan, False)])
 def test_a_detector_that_cannot_fit_its_own_labels_is_refused(fit: float, promoted: bool) -> None:
-    for champion in (None, measured(1, map50=0.6, map50_95=0.3)):
-        made = judged(measured(2, map50=0.9, map50_95=0.6, train_map50=fit), champion, kind=ModelKind.DETECTOR)
+    for champion in (None, measured(1, map50=0.6, map50_95=0.3, recall=0.6)):
+        found = measured(2, map50=0.9, map50_95=0.6, recall=0.9, train_map50=fit)
+        made = judged(found, champion, kind=ModelKind.DETECTOR)
         assert made.promoted == promoted
         if fit == 0.49:
             assert "mAP50 0.490 on its own training images of label set s-1, less than" in made.summary

@@ -1,4 +1,4 @@
-"""`lvbag detector`: train one on an export of labels, and measure any on any labels."""
+"""`lvbag detector`: train one on an export of labels, measure any on any labels, and bring weights in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from lvbag.commands.common import emit, open_session
+from lvbag.commands.detector_weights import weights_app
 from lvbag.commands.learn import train_detector
 from lvbag.terminal import console
 
 detector_app = typer.Typer(help="Train and measure detectors.", no_args_is_help=True)
+detector_app.add_typer(weights_app, name="weights")
 
 
 @detector_app.command("train")

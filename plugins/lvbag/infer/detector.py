@@ -64,6 +64,11 @@ class Detector:
         """What the boxes may be called."""
         return self._classes
 
+    @property
+    def side_px(self) -> int:
+        """Of the square that the network looks at."""
+        return self._side_px
+
     def detect(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
         """The boxes of each RGB picture, most confident first; an empty list where nothing reaches the working point.
 

@@ -19,15 +19,14 @@ from lvbag.images import ImageRefused, decode
 from lvbag.infer.bag_names import bag_names
 from lvbag.infer.classifier import Classifier, Prediction, open_classifier
 from lvbag.infer.cropping import Box, crop_box, shrink
-from lvbag.infer.detector import Detector, open_detector
+from lvbag.infer.detector import Detector
+from lvbag.infer.in_use import MODEL_FILE, detector_in_use, open_named
 from lvbag.registry import champion, fetch_file, load_version
 from lvbag.registry.records import UNCROPPED
 from lvbag.settings import Settings, home_dir
 from lvbag.store import ModelKind, Store
 
 log = logging.getLogger(__name__)
-
-MODEL_FILE = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class PhotoAnswer:
 
     file: str
     version: int  # of the classifier
-    detector: int | None  # version; null when none was asked
+    detector: int | None  # version; null when none was asked, or the file of detector.bootstrap
     predictions: tuple[Prediction, ...] = ()
     box: Box | None = None
     box_confidence: float | None = None
@@ -82,14 +81,14 @@ def open_champions(store: Store, settings: Settings) -> Champions:
     if record.detector in (None, UNCROPPED):
         # A crop would show it bags larger than it has ever seen them.
         return Champions(classifier, current.version, None, None, "the classifier was trained on whole pictures")
-    finder = champion(store, ModelKind.DETECTOR)
-    if finder is None:
+    name = detector_in_use(store, settings)
+    detector = open_named(store, settings.detector, name)
+    if detector is None:
         return Champions(classifier, current.version, None, None, "there is no champion detector")
-    finder_record = load_version(store, ModelKind.DETECTOR, finder.version)
-    path = _fetch(store, ModelKind.DETECTOR, finder.version)
-    detector = open_detector(path, finder_record, settings.detector)
-    bags = bag_names(detector.classes, settings.detector)
-    return Champions(classifier, current.version, detector, finder.version, None, bags)
+    version = int(name) if name.isdecimal() else None
+    return Champions(
+        classifier, current.version, detector, version, None, bag_names(detector.classes, settings.detector)
+    )
 
 
 def _fetch(store: Store, kind: ModelKind, number: int) -> Path:

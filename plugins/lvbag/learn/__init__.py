@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lvbag.learn.classifier import evaluate_classifiers, train_classifier
     from lvbag.learn.detector import evaluate_detectors, train_detector
     from lvbag.learn.errors import LearnError
+    from lvbag.learn.outliers import find_outliers
     from lvbag.learn.plan import enough_new
     from lvbag.learn.recipes import (
         ClassifierRecipe,
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
         load_classifier_recipe,
         load_detector_recipe,
     )
-    from lvbag.learn.results import EvaluationResult, Readiness, TrainingResult
+    from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, TrainingResult
 
 _HOMES = {
     "ClassifierRecipe": "recipes",
     "DetectorRecipe": "recipes",
     "EvaluationResult": "results",
     "LearnError": "errors",
+    "OutlierResult": "results",
     "Readiness": "results",
     "RecipeError": "recipes",
     "TrainingResult": "results",
     "enough_new": "plan",
     "evaluate_classifiers": "classifier",
     "evaluate_detectors": "detector",
+    "find_outliers": "outliers",
     "load_classifier_recipe": "recipes",
     "load_detector_recipe": "recipes",
     "train_classifier": "classifier",
@@ -42,12 +45,14 @@ __all__ = [
     "DetectorRecipe",
     "EvaluationResult",
     "LearnError",
+    "OutlierResult",
     "Readiness",
     "RecipeError",
     "TrainingResult",
     "enough_new",
     "evaluate_classifiers",
     "evaluate_detectors",
+    "find_outliers",
     "load_classifier_recipe",
     "load_detector_recipe",
     "train_classifier",

@@ -37,7 +37,7 @@ def run(model: type[SomeJob], work: Callable[[SomeJob], JobResult]) -> None:
         say(f"error: {error}")
         raise SystemExit(1) from None
     except Stopped as stop:
-        say("stopped: nothing was published; the same training starts again from its beginning")
+        say("stopped: nothing was published; run again, it goes on from its last checkpoint, or begins without one")
         raise SystemExit(143) from stop
     except Exception:
         say(traceback.format_exc())
@@ -55,6 +55,11 @@ def check_parent(job: Job) -> None:
     """Stop when the process that asked is gone: nobody would read the result. Called once an epoch."""
     if os.getppid() != job.parent_process:
         raise Stopped(143)
+
+
+def stop_no_more() -> None:
+    """Ignore SIGTERM from here on: the process is on its way out, and what it still writes must not be torn."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

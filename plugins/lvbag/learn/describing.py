@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from lvbag import __version__
-from lvbag.learn.jobs import TrainingJob
-from lvbag.registry.records import ModelSpec, VersionRecord
+from lvbag.learn.jobs import DetectorJob, TrainingJob
+from lvbag.registry.records import SCRATCH, ModelSpec, VersionRecord
 from lvbag.store import ModelKind
 
 
@@ -24,8 +24,15 @@ def describe(
         seed=job.seed,
         training_key=job.training_key,
         parent=job.parent,
+        start=_start(job),
         detector=detector,
         code_version=__version__,
         model=spec,
         metrics=metrics,
     )
+
+
+def _start(job: TrainingJob) -> str:
+    if isinstance(job, DetectorJob):
+        return SCRATCH if job.start is None else job.start.named
+    return "weights of timm from the hub" if job.read_settings().train.pretrained else SCRATCH

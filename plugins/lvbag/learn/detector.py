@@ -9,6 +9,8 @@ from lvbag.learn.jobs import digest
 from lvbag.learn.recipes import load_detector_recipe, recipe_digest
 from lvbag.learn.results import EvaluationResult, TrainingResult
 from lvbag.learn.training import Training, train
+from lvbag.learn.weights import choose_start
+from lvbag.registry.records import SCRATCH
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store
 
@@ -16,12 +18,18 @@ from lvbag.store import ModelKind, Store
 def train_detector(store: Store, settings: Settings, label_set: str, recipe: str, seed: int = 0) -> TrainingResult:
     """Train the recipe on a label set and publish the version, unless the same training stands already.
 
-    The same label set, recipe and seed own the same version number, whoever asks how often. Raises `RecipeError`, and
-    `LearnError` when the training fails.
+    The same label set, recipe, seed and weights to start from own the same version number, whoever asks how often.
+    Raises `RecipeError`, and `LearnError` when the training fails.
     """
     plan = load_detector_recipe(recipe)
-    key = digest("detector", label_set, recipe_digest(plan), seed)
-    return train(store, settings, Training(ModelKind.DETECTOR, label_set, recipe, plan, seed, key))
+
+    def key_of(start: str) -> str:
+        own = ("detector", label_set, recipe_digest(plan), seed)
+        return digest(*own) if start == SCRATCH else digest(*own, start)
+
+    start = choose_start(store, settings, plan, key_of)
+    key = key_of(start.named if start else SCRATCH)
+    return train(store, settings, Training(ModelKind.DETECTOR, label_set, recipe, plan, seed, key, start))
 
 
 def evaluate_detectors(

@@ -50,10 +50,30 @@ class ClassifierJob(TrainingJob):
     recipe: ClassifierRecipe
 
 
+class Start(BaseModel):
+    """The weights that a training starts from: of a version, or brought in (`version` is None)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    named: str  # in the version's record
+    sha256: str  # of the file of tensors
+    classes: tuple[str, ...]
+    version: int | None
+
+
 class DetectorJob(TrainingJob):
-    """Train one detector."""
+    """Train one detector; `start` is None for scratch."""
 
     recipe: DetectorRecipe
+    start: Start | None = None
+
+
+class WeightsJob(Job):
+    """Bring weights of a network in, from a file or, without one, from the hub."""
+
+    network: str
+    file: Path | None
+    image_side_px: int
 
 
 class EvaluationJob(Job):

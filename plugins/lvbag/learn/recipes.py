@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,6 +26,11 @@ Batch = Annotated[int, Field(ge=2, le=4096)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
 Degrees = Annotated[float, Field(ge=0.0, le=180.0)]
+
+
+Network = Literal["yolo11p", "yolo11n", "yolo11s", "yolo11m"]
+NETWORKS: tuple[str, ...] = get_args(Network)
+"""What a detector may be."""
 
 
 class RecipeError(LvbagError):
@@ -79,13 +84,27 @@ class DetectorAugment(_Model):
     brightness: Share = Field(default=0.3, description="change of brightness (hsv_v)")
 
 
+class DetectorScenes(_Model):
+    """Training pictures that are composed of cut-out objects and other scenes (`lvbag.learn.scenes`)."""
+
+    per_picture: Annotated[float, Field(ge=0.0, le=100.0)] = Field(
+        default=0.0, description="composed pictures for each labelled one; they count as pictures of an epoch"
+    )
+    photographed: Share = Field(
+        default=0.6, description="of the scenes that are cut from photographs without bags; the others are drawn"
+    )
+    worn: Share = Field(default=0.45, description="of the first objects of a scene, on the back of a drawn person")
+
+
 class DetectorRecipe(_Model):
-    """How a detector is trained (`kind: detector`), always from scratch."""
+    """How a detector is trained (`kind: detector`)."""
 
     kind: Literal["detector"]
-    model: Literal["yolo11p", "yolo11n", "yolo11s", "yolo11m"] = Field(
-        default="yolo11n",
-        description="p is half of n in width, for small pictures on a CPU",
+    model: Network = Field(default="yolo11n", description="p is half of n in width, for small pictures on a CPU")
+    start: Literal["scratch", "champion", "pretrained"] = Field(
+        default="scratch",
+        description="champion: its weights, or scratch while there is none; pretrained: those that `lvbag detector "
+        "weights add` brought in for this network, else the hub's where train.pretrained allows it",
     )
     image_side_px: Annotated[int, Field(ge=32, le=1280, multiple_of=32)] = 640
     epochs: Epochs = 100
@@ -95,6 +114,7 @@ class DetectorRecipe(_Model):
     weight_decay: WeightDecay = 5e-4
     warmup_epochs: Annotated[int, Field(ge=0, le=100)] = 1
     augment: DetectorAugment = DetectorAugment()
+    scenes: DetectorScenes = DetectorScenes()
 
 
 Recipe = TypeVar("Recipe", ClassifierRecipe, DetectorRecipe)

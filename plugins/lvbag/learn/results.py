@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 
@@ -30,3 +31,22 @@ class EvaluationResult:
     key: str
     champion: int | None
     challengers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OutlierResult:
+    """What was found odd on a night: `uri` is the table of scores, empty where nothing was looked at (`note` says why).
+
+    `images` were looked at, those of `products` were `judged`, and people are asked about `odd`. `reused`: it stood
+    already.
+    """
+
+    night: dt.date
+    uri: str
+    images: int
+    judged: int
+    odd: int
+    products: int
+    reused: bool
+    seconds: float
+    note: str = ""

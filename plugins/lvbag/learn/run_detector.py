@@ -1,8 +1,8 @@
 """Train one detector from a label set and publish it: pictures, network, ultralytics' loop, export, figures, publish.
 
-Runs as `python -m lvbag.learn.run_detector job.json`, started by `lvbag.learn.detector`. Always from scratch: weights
-from elsewhere are pickles and come with terms of their own. Figures are measured on the exported file, through the code
-that curation detects with, not on the network in memory.
+Runs as `python -m lvbag.learn.run_detector job.json`, started by `lvbag.learn.detector`. Stopped or killed, the same
+training goes on from its last checkpoint. Figures are measured on the exported file, through the code that curation
+detects with, not on the network in memory.
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ import json
 import logging
 import math
 import os
-import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
 import ultralytics
 from safetensors.torch import save_file
-from ultralytics.engine.exporter import Exporter
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import LOGGER, SETTINGS, USER_CONFIG_DIR
 
 from lvbag.learn import child, figures
 from lvbag.learn.describing import describe
-from lvbag.learn.detector_data import PARTS, Labels, open_labels
+from lvbag.learn.detector_checkpoints import Checkpoints, Progress, capture, restore, seed_epoch
+from lvbag.learn.detector_data import PARTS, open_labels
+from lvbag.learn.detector_export import export_onnx, finish
 from lvbag.learn.detector_scoring import measure_detector
+from lvbag.learn.detector_weights import NAMES, Source, put_weights, read_kept
 from lvbag.learn.devices import choose_device
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import DetectorJob, JobResult
 from lvbag.learn.recipes import DetectorRecipe
+from lvbag.learn.scenes.writing import write_composed
 from lvbag.learn.yolo_folder import put_fonts, write_architecture, write_data
-from lvbag.registry import model_card, publish_version
+from lvbag.registry import fetch_file, model_card, publish_version
 from lvbag.registry.records import ModelSpec
-from lvbag.store import ModelKind, open_store
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store, keys, open_store
 
 TRACKERS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 """Services that ultralytics reports to when their packages are there."""
 MAX_WORKERS = 8
 """Processes that augment pictures for a GPU; on the CPU they would take the cores that train."""
-ONNX_TOLERANCE = 1e-3
-"""Largest difference between trained and exported network, of scores and of boxes as shares of the side."""
 
 
 def work(job: DetectorJob) -> JobResult:
@@ -60,22 +60,29 @@ def work(job: DetectorJob) -> JobResult:
         scratch = job.folder / "yolo"
         scratch.mkdir()
         architecture = write_architecture(scratch, Path(ultralytics.__file__).parent, job.recipe.model)
-        started = time.monotonic()
+        source = read_start(store, job)
+        minutes = settings.train.checkpoint_minutes
+        checkpoints = Checkpoints(store, job.training_key, scratch, minutes * 60, job.recipe.epochs)
         if job.recipe.epochs:
-            trainer = Trainer(job, write_data(scratch / "data", labels), architecture, device, threads)
-            trainer.train()
-            model, losses = trainer.ema.ema, trainer.losses
+            data = write_data(scratch / "data", labels)
+            write_composed(data.parent, labels, job.recipe.scenes, job.seed, job.recipe.image_side_px)
+            trainer = Trainer(job, data, architecture, device, threads)
+            trainer.train_on(checkpoints, source)
+            model, losses, seconds = trainer.ema.ema, trainer.losses, trainer.seconds
         else:
             child.say("epochs 0: the network stays untrained")
             torch.manual_seed(job.seed)
             model, losses = DetectionModel(str(architecture), nc=len(labels.index.classes), verbose=False), []
-        seconds = time.monotonic() - started
+            begin_with(model, source, labels.index.classes, settings)
+            seconds = 0.0
         torch.set_num_threads(threads)
-        model = finish(model, labels)
+        model = finish(model, labels.index.classes)
         folder = job.folder / "version"
         folder.mkdir()
         save_file(
-            {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
+            {name: value.contiguous() for name, value in model.state_dict().items()},
+            folder / "model.safetensors",
+            metadata={NAMES: json.dumps(labels.index.classes)},
         )
         export_onnx(model, job.recipe.image_side_px, scratch, folder / "model.onnx")
         spec = ModelSpec(
@@ -93,8 +100,28 @@ def work(job: DetectorJob) -> JobResult:
     (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
     (folder / "card.md").write_text(model_card(record, None, None), encoding="utf-8")
     publish_version(store, ModelKind.DETECTOR, job.version, folder, record)
+    checkpoints.remove()
     child.say(f"version {job.version:04d}: mAP50 {metrics['map50']:.4f} on {metrics['test_images']:.0f} test images")
     return JobResult(version=job.version)
+
+
+def read_start(store: Store, job: DetectorJob) -> Source | None:
+    """The weights to start from, their digest checked; None for scratch."""
+    start = job.start
+    if start is None:
+        return None
+    if start.version is not None:
+        path = fetch_file(store, ModelKind.DETECTOR, start.version, "model.safetensors", job.cache / "models")
+    else:
+        path = store.download(keys.weights_file(start.sha256), job.folder / "start.safetensors", sha256=start.sha256)
+    child.say(f"starting from {start.named}")
+    return read_kept(path, start.classes)
+
+
+def begin_with(model: DetectionModel, source: Source | None, classes: Sequence[str], settings: Settings) -> None:
+    """Put the weights to start from into a new network, and say how much of them fits."""
+    if source is not None:
+        child.say(str(put_weights(model, source, classes, settings.detector.class_map)))
 
 
 def keep_quiet() -> None:
@@ -108,24 +135,58 @@ def keep_quiet() -> None:
 
 
 class Trainer(DetectionTrainer):  # type: ignore[misc]
-    """ultralytics' loop by the recipe, with our line an epoch, without its pickled checkpoints and final validation."""
+    """ultralytics' loop by the recipe, with our line an epoch and our checkpoints, without its final validation."""
 
     def __init__(self, job: DetectorJob, data: Path, architecture: Path, device: torch.device, threads: int) -> None:
         super().__init__(overrides=overrides(job, data, architecture, device))
         self.job = job
         self.threads = threads
         self.losses: list[float] = []
-        self.began = time.monotonic()
+        self.seconds = 0.0
+        self.checkpoints: Checkpoints | None = None
+        self.source: Source | None = None
+        self._earlier_s = 0.0
+        self._began = time.monotonic()
         self.add_callback("on_train_start", lambda trainer: trainer.note_start())
+        self.add_callback("on_train_epoch_start", lambda trainer: seed_epoch(trainer, trainer.job.seed))
         self.add_callback("on_train_epoch_end", lambda trainer: trainer.note_epoch())
+
+    def train_on(self, checkpoints: Checkpoints, source: Source | None) -> None:
+        """Train to the end, going on from a checkpoint if there is one; whatever ends it earlier stores where it is."""
+        self.checkpoints, self.source = checkpoints, source
+        try:
+            self.train()
+        except BaseException:
+            child.stop_no_more()
+            checkpoints.flush()
+            raise
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> DetectionModel:
+        """Called by ultralytics, which would load a pickle into it: the network with the weights to start from."""
+        model = super().get_model(cfg, None, verbose)
+        begin_with(model, self.source, tuple(self.data["names"].values()), self.job.read_settings())
+        return model.to(memory_format=torch.channels_last)  # a step in four fifths of the time on a CPU
+
+    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Pictures laid out as the network is."""
+        batch = super().preprocess_batch(batch)
+        return batch | {"img": batch["img"].contiguous(memory_format=torch.channels_last)}
+
+    def resume_training(self, ckpt: Any) -> None:
+        """Called by ultralytics once everything is set up; its own checkpoints are pickles, and never there."""
+        state = self.checkpoints.load() if self.checkpoints is not None else None
+        if state is not None:
+            restore(self, state)
+            self.losses = list(state.progress.losses)
+            self._earlier_s = state.progress.seconds
 
     def note_start(self) -> None:
         """Time starts here; threads as set, not the cores less one that ultralytics takes."""
         torch.set_num_threads(self.threads)
-        self.began = time.monotonic()
+        self._began = time.monotonic()
 
     def note_epoch(self) -> None:
-        """One line; raises `LearnError` when the loss is no number any more."""
+        """One line and, but for the last epoch, a checkpoint; raises `LearnError` when the loss is no number."""
         child.check_parent(self.job)
         recipe, done = self.job.recipe, self.epoch + 1
         loss = sum(float(value) for value in self.tloss.values())
@@ -135,17 +196,23 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
                 f"or raise warmup_epochs ({recipe.warmup_epochs})"
             )
         self.losses.append(loss)
-        seconds = time.monotonic() - self.began
-        speed = done * len(self.train_loader.dataset) / seconds
-        left = seconds / done * (recipe.epochs - done)
+        here_s = time.monotonic() - self._began
+        self.seconds = self._earlier_s + here_s
+        keeps = self.checkpoints if done < recipe.epochs else None
+        if keeps is not None:
+            keeps.note(capture(self, Progress(done, tuple(self.losses), round(self.seconds, 1), self.ema.updates)))
+        epoch_s = here_s / (done - self.start_epoch)
+        speed, left = len(self.train_loader.dataset) / epoch_s, epoch_s * (recipe.epochs - done)
         child.say(f"epoch {done}/{recipe.epochs} loss {loss:.3f} images/s {speed:.0f} left {left:.0f} s")
+        if keeps is not None:
+            keeps.flush_when_due()
 
     def validate(self) -> tuple[dict[str, float], float]:
         """Figures come from the exported network; the last epoch is the one that counts."""
         return {}, 0.0
 
     def save_model(self) -> bool:
-        """Checkpoints would be pickles, and a training starts again from its beginning."""
+        """ultralytics' checkpoints are pickles; ours are written at the end of an epoch."""
         return False
 
 
@@ -196,38 +263,6 @@ def augmentation(recipe: DetectorRecipe) -> dict[str, float]:
         "hsv_v": chosen.brightness,
         "erasing": 0.0,
     }
-
-
-# ------------------------------------------------------------------ export
-
-
-def finish(model: Any, labels: Labels) -> Any:
-    """The network as it is kept: on the CPU, in float32, for use, with its classes' names."""
-    finished = model.cpu().float().eval()
-    finished.task = "detect"  # the exporter asks for it; ultralytics' own `YOLO` wrapper would set it
-    finished.names = dict(enumerate(labels.index.classes))
-    for parameter in finished.parameters():
-        parameter.requires_grad_(False)
-    return finished
-
-
-def export_onnx(model: Any, side_px: int, scratch: Path, path: Path) -> None:
-    """Write the network as ONNX with any batch size, and check that it answers as the network itself does."""
-    model.yaml_file = str(scratch / "model.yaml")  # the exporter writes beside it
-    arguments = {"format": "onnx", "imgsz": side_px, "dynamic": True, "simplify": True, "device": "cpu"}
-    written = Exporter(overrides={**arguments, "project": str(scratch), "verbose": False})(model=model)
-    shutil.move(str(written), path)
-    images = torch.rand(3, 3, side_px, side_px, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        wanted = model(images)
-    wanted = (wanted[0] if isinstance(wanted, (tuple, list)) else wanted).numpy()
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    scale = np.ones((1, wanted.shape[1], 1), np.float32)
-    scale[:, :4] = side_px
-    difference = float((np.abs(answer - wanted) / scale).max())
-    if not difference <= ONNX_TOLERANCE:
-        raise LearnError(f"the exported detector differs from the trained one by {difference:.2g}")
 
 
 if __name__ == "__main__":

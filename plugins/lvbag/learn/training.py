@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvbag.learn.jobs import ClassifierJob, DetectorJob, public_settings
+from lvbag.learn.jobs import ClassifierJob, DetectorJob, Start, public_settings
 from lvbag.learn.launch import run_job
 from lvbag.learn.recipes import ClassifierRecipe, DetectorRecipe, recipe_digest
 from lvbag.learn.results import TrainingResult
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Training:
-    """What to train: on which data (snapshot or label set), by which recipe, under which key."""
+    """What to train: on which data (snapshot or label set), by which recipe, under which key, from which weights."""
 
     kind: ModelKind
     data: str
@@ -29,6 +29,7 @@ class Training:
     recipe: ClassifierRecipe | DetectorRecipe
     seed: int
     training_key: str
+    start: Start | None = None
 
 
 def train(store: Store, settings: Settings, training: Training) -> TrainingResult:
@@ -57,6 +58,7 @@ def train(store: Store, settings: Settings, training: Training) -> TrainingResul
                 "version": version,
                 "training_key": training.training_key,
                 "parent": alias.version if alias else None,
+                **({"start": training.start} if training.start is not None else {}),
             }
         )
 

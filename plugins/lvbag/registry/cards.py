@@ -43,6 +43,7 @@ def _trained_on(record: VersionRecord) -> str:
             "Network",
             f"`{record.model.architecture}`, input {record.model.image_side_px} x {record.model.image_side_px} px",
         ),
+        ("Started from", record.start),
         ("Seed", str(record.seed)),
         ("Trained", f"{record.created_at:%Y-%m-%d %H:%M} UTC, lvbag {record.code_version}"),
         ("Champion at the time", version_name(record.parent) if record.parent is not None else "none"),

@@ -172,6 +172,26 @@ def _first_map50(case: Case) -> RuleResult | None:
     )
 
 
+def _recall(case: Case) -> RuleResult | None:
+    """Precision over all thresholds may rise while at the one that cleaning uses more bags are missed."""
+    champion = case.evaluation.champion
+    if champion is None:
+        return None
+    new, old = _share(case.challenger, "recall"), _share(champion, "recall")
+    if new is None or old is None:
+        return _result("recall", False, _no_figure("recall", case.challenger if new is None else champion))
+    most = case.policy.max_recall_loss
+    change = round(new - old, 9)
+    passed = -change <= most
+    verb = "within" if passed else "a greater loss than"
+    return _result(
+        "recall",
+        passed,
+        f"recall {new:.3f} at the working point detector.confidence against the champion's {old:.3f} on "
+        f"{case.test_set}: {_signed(change)}, {verb} gate.max_recall_loss {most:.3f}",
+    )
+
+
 def _fit(case: Case) -> RuleResult | None:
     """A detector that does not find the very boxes that it was trained on says something about the labels."""
     if "train_map50" not in case.challenger.metrics:  # measured by an earlier release
@@ -188,7 +208,7 @@ def _fit(case: Case) -> RuleResult | None:
 
 _RULES: dict[ModelKind, tuple[Rule, ...]] = {
     ModelKind.CLASSIFIER: (_enough_images, _gain, _evidence, _beats_chance),
-    ModelKind.DETECTOR: (_gain, _first_map50, _fit),
+    ModelKind.DETECTOR: (_gain, _recall, _first_map50, _fit),
 }
 
 

@@ -17,6 +17,10 @@ UNCROPPED = "none"
 """Stands for a detector version where cleaning had no detector: the pictures are whole."""
 
 
+SCRATCH = "scratch"
+"""A training that started from nothing but chance."""
+
+
 class Record(BaseModel):
     """A record never changes after it was written, and unknown fields are refused."""
 
@@ -45,6 +49,7 @@ class VersionRecord(Record):
     seed: int
     training_key: str
     parent: int | None  # the champion when it was trained
+    start: str = SCRATCH  # or `detector 0003`, `weights yolo11n (sha256 …)`, `weights of timm from the hub`
     detector: str | None  # of a classifier: the detector versions that cropped its snapshot, joined by "+"
     code_version: str
     model: ModelSpec

@@ -1,0 +1,112 @@
+"""What a detector's training starts from: nothing, the champion, or weights that somebody brought in."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lvbag.learn.errors import LearnError
+from lvbag.learn.jobs import Start, WeightsJob, public_settings
+from lvbag.learn.launch import run_job
+from lvbag.learn.recipes import NETWORKS, DetectorRecipe
+from lvbag.registry import champion, load_version
+from lvbag.registry.records import SCRATCH, VersionRecord
+from lvbag.registry.weights import Weights, load_weights
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store, keys
+
+log = logging.getLogger(__name__)
+
+SIDE_PX = 640
+"""Of the ONNX file's input: what COCO weights were trained at."""
+
+
+def add_weights(
+    store: Store, settings: Settings, file: Path, network: str | None = None, side_px: int = SIDE_PX
+) -> Weights:
+    """Bring a `.pt` or `.safetensors` file in as the weights of a network (by default the one the file is named after).
+
+    Weights of the same network that stood before are replaced. Raises `LearnError`.
+    """
+    named = network or file.stem
+    if named not in NETWORKS:
+        raise LearnError(f"{named} is no network of a recipe; name one with --network: {', '.join(NETWORKS)}")
+    if not file.is_file():
+        raise LearnError(f"{file} does not exist")
+    return _bring_in(store, settings, named, file.resolve(), side_px)
+
+
+def fetch_weights(store: Store, settings: Settings, network: str, side_px: int = SIDE_PX) -> Weights:
+    """Bring a network's COCO weights in from the hub of ultralytics; raises `LearnError` unless `train.pretrained`."""
+    if network not in NETWORKS:
+        raise LearnError(f"{network} is no network of a recipe: {', '.join(NETWORKS)}")
+    if not settings.train.pretrained:
+        raise LearnError(
+            f"weights from the hub are not allowed: set train.pretrained to true, or fetch {network}.pt yourself and "
+            f"bring it in with `lvbag detector weights add {network}.pt`"
+        )
+    return _bring_in(store, settings, network, None, side_px)
+
+
+def choose_start(
+    store: Store, settings: Settings, recipe: DetectorRecipe, key_of: Callable[[str], str]
+) -> Start | None:
+    """What the recipe starts from, None for scratch; `key_of` gives the training key for a start's name.
+
+    A recipe that starts from the champion starts from scratch while there is none. Where the champion is what this very
+    training made, its own start is returned, so that a run that is repeated finds its version. Raises `LearnError` when
+    there are no weights.
+    """
+    if recipe.start == "scratch":
+        return None
+    if recipe.start == "pretrained":
+        kept = load_weights(store, recipe.model)
+        if kept is None and settings.train.pretrained:
+            kept = fetch_weights(store, settings, recipe.model)
+        if kept is None:
+            raise LearnError(
+                f"the recipe starts from weights of {recipe.model}, and there are none: bring a file in with `lvbag "
+                f"detector weights add {recipe.model}.pt`, allow the hub with train.pretrained, or set start: scratch"
+            )
+        named = f"weights {kept.network} (sha256 {kept.sha256})"
+        return Start(named=named, sha256=kept.sha256, classes=kept.classes, version=None)
+    alias = champion(store, ModelKind.DETECTOR)
+    if alias is None:
+        log.info("train.start there is no champion yet: from scratch")
+        return None
+    record = load_version(store, ModelKind.DETECTOR, alias.version)
+    if record.training_key == key_of(record.start):
+        if record.parent is None or record.start == SCRATCH:
+            return None
+        record = load_version(store, ModelKind.DETECTOR, record.parent)
+    return _from_version(record)
+
+
+def _from_version(record: VersionRecord) -> Start:
+    return Start(
+        named=f"detector {keys.version_name(record.version)}",
+        sha256=record.files["model.safetensors"],
+        classes=record.model.classes,
+        version=record.version,
+    )
+
+
+def _bring_in(store: Store, settings: Settings, network: str, file: Path | None, side_px: int) -> Weights:
+    def make(folder: Path, cache: Path) -> WeightsJob:
+        return WeightsJob(
+            folder=folder,
+            cache=cache,
+            parent_process=os.getpid(),
+            settings=public_settings(settings),
+            network=network,
+            file=file,
+            image_side_px=side_px,
+        )
+
+    run_job("lvbag.learn.run_weights", settings, make)
+    kept = load_weights(store, network)
+    if kept is None:
+        raise LearnError(f"weights of {network} were kept and are gone; bring them in again")
+    return kept
