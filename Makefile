@@ -34,10 +34,9 @@ up: $(READY) ## start the object store and Airflow on this machine
 down: $(READY) ## stop what `make demo` or `make up` started
 	@$(BIN)/lvbag down
 
-# Tests wait for servers half of their time, so two files run side by side; what trains or starts a scheduler runs alone.
+# Tests wait for servers half of their time, so two files run side by side; the longest one, a whole demo, begins.
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest tests/e2e tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .

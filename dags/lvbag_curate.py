@@ -3,22 +3,23 @@
 Starts when a crawl announces new listings. Marks exact duplicates, then near-duplicates against every
 earlier night, validates the night (Great Expectations), finds the bag in each photo and cuts it out, compares the
 cut-outs, and builds an immutable snapshot with a split in which near-duplicates never straddle: `check_snapshot` reads
-it back and fails the run if one does.
+it back and fails the run if one does. Then an autoencoder looks for photos that are unlike the others of their
+product; they go to review.
 
 **When `raise_alarm` fails** a source's night was quarantined: its tables were set aside whole, the other sources went
 on, the snapshot stands. The night's report says why; if the source was right after all, change the setting that the
 reason names and run the night again.
 
-**What it leaves:** `stages/`, `images/` and `crops/` in the curated bucket, `<snapshot>/` in the datasets bucket, and
-the night's report with its funnel in the reports bucket (`nights/<night>/index.html`). Each photo keeps a row with
-the reason why it was kept or refused. A new snapshot sends the asset event *dataset*, which starts `lvbag_train`; when
-the same content stands already, `announce` is skipped and nobody trains.
+**What it leaves:** `stages/`, `images/`, `crops/` and `outliers/` in the curated bucket, `<snapshot>/` in the datasets
+bucket, and the night's report with its funnel in the reports bucket (`nights/<night>/index.html`). Each photo keeps a
+row with the reason why it was kept or refused. A new snapshot sends the asset event *dataset*, which starts
+`lvbag_train`; when the same content stands already, `announce` is skipped and nobody trains.
 
 **By hand:** *Trigger* and name a night, or leave it empty for the newest one that was crawled. Running a night again
 leaves the same objects.
 
 **Without a detector champion** photos pass uncropped, and the report says so. Import labels and run
-`lvbag_train_detector`, then `lvbag_operate` with *re_clean*.
+`lvbag_train_detector`, which has these nights cleaned again.
 """
 
 from __future__ import annotations
@@ -54,13 +55,14 @@ log = logging.getLogger(__name__)
     },
 )
 def lvbag_curate() -> None:
-    """Exact, near, validate, clean, snapshot, report."""
+    """Exact, near, validate, clean, snapshot, outliers, report."""
 
     waiting = which_nights()
     nights = catch_up(waiting)
     snapshots = add_cleaning(validate(mark_near(mark_exact(nights))))
+    outliers = find_outliers(nights)
     reports = report_night(nights)
-    snapshots >> reports >> raise_alarm(waiting)
+    snapshots >> outliers >> reports >> raise_alarm(waiting)
 
 
 @task
@@ -118,6 +120,19 @@ def validate(nights: list[str]) -> list[str]:
         for source, why in result.quarantined.items():
             log.warning("source %s of night %s is quarantined: %s; see %s", source, night, why, result.data_docs)
     return nights
+
+
+# the snapshot is announced before and besides it: when it fails, the report says so and the night stands
+@task(pool="gpu", queue="gpu")
+def find_outliers(nights: list[str]) -> list[dict[str, Any]]:
+    """Photos that are unlike the others of their product: an autoencoder finds them, people decide about them."""
+    from lvbag import learn
+
+    store, settings = context.open_store()
+    results = [learn.find_outliers(store, settings, parse_night(night)) for night in nights]
+    for result in results:
+        log.info("outliers %s", result)
+    return context.plain(results)
 
 
 # also after a failure: then the report shows how far the night has come

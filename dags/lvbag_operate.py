@@ -6,11 +6,11 @@
 |---|---|
 | `verify` | reads a sample of what is stored, or everything, and compares digests; fails with what is wrong |
 | `rollback` | makes an old version the champion again, and records who, when and why |
-| `re_clean` | cleans a night again with today's detector champion and builds its snapshot; a new one starts training |
+| `re_clean` | judges again what an earlier detector decided narrowly (or *all*); a new snapshot starts training |
 | `take_down` | removes a listing, a seller, an address or an image wherever its pictures stand, and keeps a tombstone |
 | `collect_garbage` | removes what no night, snapshot or model refers to any more |
 
-Nothing runs here by itself.
+Nothing runs here by itself but `re_clean`, which `lvbag_train_detector` starts when it has promoted a detector.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from lvbag.orchestrate import caring, context
-from lvbag.orchestrate.assets import DETECTOR, LISTINGS, MODEL
-from lvbag.orchestrate.cleaning import add_cleaning, as_text
+from lvbag.orchestrate.assets import DETECTOR, MODEL
+from lvbag.orchestrate.cleaning import add_recleaning
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CARE, TAG
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,13 @@ AREAS = ["raw", "crops", "tables", "snapshots", "models"]
         "version": Param(None, type=["null", "integer"], minimum=1, description="rollback: the version to bring back."),
         "why": Param("", type="string", maxLength=500, description="rollback, take_down: the reason, which is kept."),
         "night": Param(
-            None, type=["null", "string"], format="date", description="re_clean: YYYY-MM-DD; empty: the newest night."
+            None,
+            type=["null", "string"],
+            format="date",
+            description="re_clean: YYYY-MM-DD; empty: every curated night.",
+        ),
+        "all": Param(
+            False, type="boolean", description="re_clean: all that another detector decided, not only what was narrow."
         ),
         "target_kind": Param(
             "listing", enum=["listing", "seller", "url", "image"], description="take_down: what `target` names."
@@ -90,7 +96,7 @@ def lvbag_operate() -> None:
     chosen >> [verify(), back, again, take_down(), collect_garbage()]
     announce_model(back)
     announce_detector(back)
-    add_cleaning(again)
+    add_recleaning(again)
 
 
 @task.branch
@@ -141,18 +147,11 @@ def announce_detector(kind: str, *, outlet_events: Any = None) -> None:
     outlet_events[DETECTOR].extra = {"kind": kind, "version": context.current().params["version"]}
 
 
-@task
-def re_clean() -> list[str]:
-    """Which night to clean again."""
-    from lvbag import curate
-
-    run = context.current()
+@task(execution_timeout=LONG_CARE)
+def re_clean() -> list[dict[str, Any]]:
+    """What there is to judge again, part by part; skipped where the detector in use has decided all of it."""
     store, settings = context.open_store()
-    nights = context.nights_of(run, LISTINGS.name, context.newest_crawled(store))
-    if run.params["dry_run"]:
-        plans = [curate.plan_cleaning(store, settings, night) for night in nights]
-        raise AirflowSkipException(f"dry run: these would be cleaned: {plans}")
-    return as_text(nights)
+    return caring.plan_recleaning(store, settings, context.current().params)
 
 
 @task(execution_timeout=LONG_CARE)

@@ -6,8 +6,9 @@ challenger on the same held-out labels, and promotes the challenger only if it p
 **Labels** come from CVAT as a *YOLO 1.1* export. Either import them first and name the label set, or give the
 path of an export that the worker can read: it is imported, checked and kept as it came.
 
-**Afterwards** new nights are cleaned with the new champion by themselves; run `lvbag_operate` with *re_clean* to
-clean a night again that was cleaned by an older one, or uncropped.
+**Afterwards** new nights are cleaned with the new champion. Of the nights before, *re_clean* (a run of `lvbag_operate`,
+started here) judges again what the older detector decided narrowly, or what passed uncropped. Start it by hand with
+*all* to judge everything again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, task
 
 from lvbag.orchestrate import context
@@ -50,7 +52,14 @@ def lvbag_train_detector() -> None:
     """Import labels, train, evaluate, judge, promote."""
 
     label_set = which_labels()
-    add_promotion("detector", evaluate(label_set, train_detector(label_set)), DETECTOR)
+    promoted = add_promotion("detector", evaluate(label_set, train_detector(label_set)), DETECTOR)
+    promoted >> TriggerDagRunOperator(
+        task_id="re_clean",
+        trigger_dag_id="lvbag_operate",
+        trigger_run_id="re_clean__{{ run_id }}",  # a task that is tried again finds the run that it has started
+        skip_when_already_exists=True,
+        conf={"action": "re_clean", "dry_run": False},
+    )
 
 
 @task

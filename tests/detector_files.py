@@ -17,14 +17,18 @@ SIDE = 64
 AT = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
 
 
-def save_colour_detector(path: Path, said: dict[str, str] | None = None, classes: int = 1) -> Path:
+def save_colour_detector(
+    path: Path, said: dict[str, str] | None = None, classes: int = 1, strength: float = 1.0
+) -> Path:
     """Red's mean is the confidence of a box on the left, green's of one on the right, blue's of a tiny one between.
 
-    With two classes the box of blue is nearly the whole picture, and of the second class.
+    All are taken `strength` times. With two classes the box of blue is nearly the whole picture, and of the second
+    class.
     """
     third = [32, 32, 6, 6] if classes == 1 else [32, 32, 62, 62]
     boxes = np.array([[16, 32, 24, 40], [48, 32, 24, 36], third], np.float32).T[None]
     of_class = np.ones((1, 1, 3), np.float32) if classes == 1 else np.array([[[1, 1, 0], [0, 0, 1]]], np.float32)
+    of_class *= np.float32(strength)
     graph = helper.make_graph(
         [
             helper.make_node("GlobalAveragePool", ["images"], ["means"]),
@@ -51,10 +55,12 @@ def save_colour_detector(path: Path, said: dict[str, str] | None = None, classes
     return path
 
 
-def publish_colour_detector(store: Store, folder: Path, classes: tuple[str, ...] = ("Bag",)) -> int:
+def publish_colour_detector(
+    store: Store, folder: Path, classes: tuple[str, ...] = ("Bag",), strength: float = 1.0
+) -> int:
     """Publish it as a version and make it the champion; returns the number."""
     folder.mkdir()
-    save_colour_detector(folder / "model.onnx", classes=len(classes))
+    save_colour_detector(folder / "model.onnx", classes=len(classes), strength=strength)
     number = reserve_version(store, ModelKind.DETECTOR, folder.name)
     record = VersionRecord(
         kind=ModelKind.DETECTOR, version=number, created_at=AT, data="labels", recipe="test", recipe_sha256="0" * 64,

@@ -22,6 +22,7 @@ GROUND = {
     "schemas",
     "tombstones",
     "curated",
+    "outliers",
     "store",
     "images",
 }

@@ -16,7 +16,7 @@ ADDED_LATER = frozenset(
         *("seller_key", "flip64", "flip256", "chroma", "rule"),
         *("crop_phash64", "crop_phash256", "crop_flip64", "crop_flip256", "crop_thumb"),
         *("crop_cluster", "crop_representative", "crop_distance64", "crop_distance256", "crop_distance_colour"),
-        *("crop_rule", "picture_url"),
+        *("crop_rule", "picture_url", "nearest_rule", "rule_margin"),
     }
 )
 """Columns that tables of earlier releases lack: they read as null. A table that is written has them all."""
@@ -153,6 +153,8 @@ CLEANED = pl.Schema(
         "crop_flip64": pl.UInt64(),
         "crop_flip256": pl.Binary(),
         "crop_thumb": pl.Binary(),
+        "nearest_rule": pl.String(),  # of cleaning: the rule that refused, or came nearest to it; null where none did
+        "rule_margin": pl.Float64(),  # how near, as a share of its border, -1 to 1; null where no detector judged
     }
 )
 """The rows of one part after cleaning: what shows no bag is refused, the rest has a crop."""
@@ -169,6 +171,30 @@ IMAGES = pl.Schema(
     }
 )
 """One row an image of a night with every verdict and its reason: what curation decided."""
+
+OUTLIERS = pl.Schema(
+    {
+        "night": pl.Date(),  # that kept the picture
+        "source": pl.String(),
+        "listing_id": pl.String(),
+        "image_url": pl.String(),
+        "seller_key": pl.String(),  # null when not stated
+        "sha256": pl.String(),  # of the original
+        "format": pl.String(),
+        "style_code": pl.String(),  # the product among whose pictures it was judged
+        "detector": pl.String(),
+        "crop_sha256": pl.String(),
+        "reconstruction": pl.Float64(),  # mean squared error of the crop's pixels, 0 to 1
+        "distance": pl.Float64(),  # log of the distance to its product's nearest over that to other products' nearest
+        "reconstruction_z": pl.Float64(),  # the two against what the product usually has, in robust deviations
+        "distance_z": pl.Float64(),
+        "score": pl.Float64(),  # of both (`lvbag.learn.outlier_scores`)
+        "rank": pl.Int32(),  # within the product, from 1 for the oddest that nobody has decided about; 0: decided
+        "x": pl.Float64(),  # place on the product's map
+        "y": pl.Float64(),
+    }
+)
+"""One row a kept picture of a product with enough of them, sorted by sha256: how odd it is among its product's."""
 
 MANIFEST = pl.Schema(
     {

@@ -218,6 +218,11 @@ class CurateSettings(ValidationSettings):
     cut_off_max_share: Share = Field(
         default=0.6, description="of the picture; a larger box fills the frame, as pack-shots and close-ups do"
     )
+    max_text_share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.05,
+        description="of the picture, that lines of text cover beside the bag: with more it is a banner, a size chart "
+        "or a catalogue page; a line of large letters over the whole width covers 0.06; 1 refuses none",
+    )
     min_images: PositiveInt = Field(default=30, description="a product enters the snapshot with this many kept images")
     test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.15, description="of a product's groups")
     val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(default=0.10, description="of a product's groups")
@@ -251,6 +256,22 @@ class DetectorSettings(Group):
     recipe: str = Field(default="detector_yolo11n", description="config/recipes/<name>.yaml")
     confidence: Share = Field(default=0.35, description="the working point: boxes below it do not count")
     iou: Share = Field(default=0.5, description="non-maximum suppression")
+    bootstrap: Literal["none", "coco", "file"] = Field(
+        default="none",
+        description="what cleans until there is a champion. none: every picture passes, whole; coco: weights that "
+        "`lvbag detector weights` brought in, whose backpacks, handbags and suitcases are bags; file: an ONNX file",
+    )
+    bootstrap_file: str = Field(
+        default="",
+        description="with file: a path, from the configuration's folder, or s3://bucket/key in one of the store's own "
+        "buckets",
+    )
+    bootstrap_sha256: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="what that file must be, in hexadecimal; empty takes whatever is there",
+    )
+    bootstrap_weights: str = Field(default="yolo11n", description="with coco: the network whose weights are taken")
     class_map: dict[str, str] = Field(
         default_factory=lambda: {"BigBag": "Bag", "SmallBag": "Bag", "BackPack": "Bag", "Bag": "Bag"},
         description="label classes to detector classes; a class that is missing here is an error",
@@ -263,11 +284,42 @@ class DetectorSettings(Group):
     person_classes: tuple[str, ...] = Field(
         default=("person",), description="classes whose boxes are people, see curate.max_person_factor"
     )
+    reclean_margin: Share = Field(
+        default=0.25,
+        description="under a new champion, what an earlier detector decided within this share of a rule's border is "
+        "judged again (at the confidence 0.35: from 0.26 to 0.44); with 0 only what no detector has judged",
+    )
     test_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         default=0.2, description="of the labelled photos; label sets are small and gate.min_test_images must be met"
     )
     val_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         default=0.1, description="of the labelled photos; shows beside the test figures whether a split is lucky"
+    )
+
+
+class OutlierSettings(Group):
+    """Which pictures are unlike the others of their product, found by an autoencoder; people decide about them."""
+
+    enabled: bool = Field(default=True, description="look for them each night")
+    min_images: Annotated[int, Field(ge=3)] = Field(
+        default=20, description="a product with fewer kept pictures is not judged: what is usual is not known"
+    )
+    max_images: Annotated[int, Field(ge=10)] = Field(
+        default=20_000,
+        description="pictures that are looked at, the newest of every product in turns; 20,000 take 250 MB",
+    )
+    threshold: PositiveFloat = Field(
+        default=2.5, description="robust deviations from what is usual in the product; from here on people are asked"
+    )
+    max_per_product: Annotated[int, Field(ge=0)] = Field(
+        default=5, description="open questions about one product at a time, the oddest first"
+    )
+    steps: Annotated[int, Field(ge=0)] = Field(
+        default=400, description="of training in one night; the next night goes on from there"
+    )
+    seconds: PositiveFloat = Field(default=45.0, description="of training at most, on a machine that is slow or busy")
+    maps: Annotated[int, Field(ge=0)] = Field(
+        default=12, description="products of which the night's report shows a map, the oddest pictures first"
     )
 
 
@@ -281,6 +333,11 @@ class ReviewSettings(Group):
         default=0.25,
         description="a picture whose box differs from curate.min_box_share by up to this share of it is asked about",
     )
+    rule_margin: Share = Field(
+        default=0.15,
+        description="the same for the other rules of cleaning (several_bags, person_dominant, cut_off, text_dominant), "
+        "as a share of their own borders",
+    )
 
 
 class TrainSettings(Group):
@@ -290,9 +347,18 @@ class TrainSettings(Group):
     min_new_images: PositiveInt = Field(default=100, description="new training images since the champion's snapshot")
     device: Literal["require", "prefer", "never"] = Field(default="prefer", description="a CUDA device")
     threads: Annotated[int, Field(ge=0)] = Field(default=0, description="of torch on the CPU; 0 takes every core")
-    pretrained: bool = Field(default=False, description="allow weights from the Hugging Face hub (needs the network)")
+    pretrained: bool = Field(
+        default=False,
+        description="allow weights from the hubs of Hugging Face (classifier) and ultralytics (a detector's `start: "
+        "pretrained`, where none were brought in); needs the network",
+    )
     approval: bool = Field(default=False, description="a person approves each promotion in the Airflow UI")
     timeout_s: PositiveFloat = Field(default=12 * 3600.0, description="of one training; then it is stopped")
+    checkpoint_minutes: Annotated[float, Field(ge=0.0)] = Field(
+        default=5.0,
+        description="between two checkpoints of a detector's training, each at an epoch's end: what a power failure "
+        "may cost; 0 stores one after every epoch",
+    )
 
 
 class GateSettings(Group):
@@ -309,6 +375,11 @@ class GateSettings(Group):
         default=2.0, description="the first classifier must beat chance by this factor"
     )
     min_first_map50: Share = Field(default=0.5, description="the first detector must reach this mAP50")
+    max_recall_loss: Share = Field(
+        default=0.05,
+        description="a detector's recall at detector.confidence may be lower than the champion's by this share of the "
+        "boxes at most, whatever its mAP50-95: cleaning throws out what is not found",
+    )
     min_train_map50: Share = Field(
         default=0.5,
         description="a detector must find its own training boxes with this mAP50, else its labels are suspect",
@@ -332,6 +403,7 @@ class Settings(BaseSettings):
     curate: CurateSettings = CurateSettings()
     labels: LabelSettings = LabelSettings()
     detector: DetectorSettings = DetectorSettings()
+    outliers: OutlierSettings = OutlierSettings()
     review: ReviewSettings = ReviewSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()

@@ -247,6 +247,16 @@ def test_notes_of_old_nights_go_and_what_the_next_night_reads_stays(store: Store
     assert "superseded memory" not in kinds(plan(store, chosen, Limits(30, 1), now))
 
 
+def test_checkpoints_of_trainings_that_nobody_went_on_with_go(store: Store, chosen: Settings) -> None:
+    names = [keys.checkpoint(ModelKind.DETECTOR, "old", name) for name in ("epoch-0003-ab.safetensors", "newest.json")]
+    for ref in names:
+        store.put(ref, b"{}")
+    assert kinds(plan(store, chosen, now=later(0.5))) == {}
+    assert kinds(plan(store, chosen)) == {"checkpoint": [ref.key for ref in reversed(names)]}
+    collect(store, chosen, plan(store, chosen))
+    assert not [ref for ref in names if store.exists(ref)]
+
+
 def test_builds_that_were_stopped_go_unless_something_names_them(store: Store, chosen: Settings) -> None:
     names = grow(store, chosen, NIGHTS[:2])
     store.put(keys.snapshot_shard("2026-11-20-stopped", 0), b"x")

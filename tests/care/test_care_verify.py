@@ -145,6 +145,13 @@ def test_models_are_read_back_with_alias_and_lineage(store: Store, snapshot: str
     ]
 
 
+def test_weights_and_detectors_from_outside_are_held_against_their_names(store: Store) -> None:
+    whole, changed = b"tensors", b"a network"
+    store.put(keys.weights_file(digest(whole)), whole)
+    store.put(keys.detector_file(digest(changed)), b"another network")
+    assert kinds(store, "models") == [("model_corrupt", keys.detector_file(digest(changed)).key)]
+
+
 def test_what_was_taken_down_is_found_only_where_it_stands(store: Store, chosen: Settings, snapshot: str) -> None:
     plan = plan_takedown(store, listing_target("shop/l3"))
     take_down(store, chosen, plan, Reason("asked", "a test", AT))

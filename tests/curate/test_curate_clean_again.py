@@ -11,11 +11,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from detector_files import publish_colour_detector
 from lvbag import schemas
 from lvbag.curate import clean, clean_part
+from lvbag.images.fingerprints import VERSION
 from lvbag.infer import ModelError
 from lvbag.review import Verdict, decide, parse_id, undo
 from lvbag.settings import Settings
@@ -31,22 +32,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
 
 
-def put_night(store: Store, colours: list[tuple[int, int, int]]) -> None:
+def put_night(store: Store, colours: list[tuple[int, int, int]], night: dt.date = NIGHT) -> None:
+    put_pictures(store, [Image.new("RGB", (400, 400), colour) for colour in colours], night)
+
+
+def put_pictures(store: Store, pictures: list[Image.Image], night: dt.date = NIGHT) -> None:
     rows: list[dict[str, Any]] = []
-    for number, colour in enumerate(colours):
+    for number, picture in enumerate(pictures):
         buffer = io.BytesIO()
-        Image.new("RGB", (400, 400), colour).save(buffer, "PNG")
+        picture.save(buffer, "PNG")
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         store.put(keys.raw_image(digest, "png"), buffer.getvalue())
         rows.append(
             dict.fromkeys(schemas.STAGE_VALIDATE)
-            | {"night": NIGHT, "source": "shop", "listing_id": f"l{number}", "position": 0, "sha256": digest}
+            | {"night": night, "source": "shop", "listing_id": f"l{number}", "position": 0, "sha256": digest}
             | {"image_url": f"https://shop.test/{number}.png", "format": "png", "style_code": "M41108"}
-            | {"first_night": NIGHT, "verdict": "kept", "width": 400, "height": 400, "cluster": digest}
-            | {"representative": digest}
+            | {"first_night": night, "verdict": "kept", "width": 400, "height": 400, "cluster": digest}
+            | {"representative": digest, "fingerprint": VERSION, "blur": 100.0}
         )
     frame = pl.DataFrame(rows, schema=schemas.STAGE_VALIDATE)
-    write_table(store, keys.stage(NIGHT, "validate"), frame, schemas.STAGE_VALIDATE)
+    write_table(store, keys.stage(night, "validate"), frame, schemas.STAGE_VALIDATE)
 
 
 def objects(store: Store) -> dict[str, str]:
@@ -92,11 +97,11 @@ def test_pictures_are_held_two_chunks_at_a_time(
     loaded = cut = most = 0
     load, finish = clean.Cleaner._load, clean.Cleaner._finish
 
-    def counts_load(self: clean.Cleaner, row: clean.Row) -> Any:
+    def counts_load(self: clean.Cleaner, row: clean.Row, *more: Any) -> Any:
         nonlocal loaded, most
         loaded += 1
         most = max(most, loaded - cut)
-        return load(self, row)
+        return load(self, row, *more)
 
     def counts_finish(self: clean.Cleaner, *one: Any) -> Any:
         nonlocal cut
@@ -127,6 +132,25 @@ def test_people_are_no_bags_and_a_detector_without_bags_judges_nothing(
     strange = keys.version_name(publish_colour_detector(store, tmp_path / "strange", ("Shoe", "person")))
     with pytest.raises(ModelError, match=r"detector\.bag_classes"):
         clean_part(store, settings, NIGHT, 0, strange)
+
+
+def test_text_beside_the_bag_is_refused_and_on_the_bag_it_is_not(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    def picture(left: int) -> Image.Image:
+        image = Image.new("RGB", (400, 400), (250, 0, 0))
+        draw = ImageDraw.Draw(image)
+        for number in range(5):
+            draw.text((left, 100 + 30 * number), "Best bag ever", "white", ImageFont.load_default(20))
+        return image
+
+    put_pictures(store, [picture(220), picture(35)])  # the box is on the left
+    version = keys.version_name(publish_colour_detector(store, tmp_path / "version"))
+    clean_part(store, settings, NIGHT, 0, version)
+    beside, on = read_table(store, keys.cleaned(NIGHT, 0), schemas.CLEANED).to_dicts()
+    assert beside["reason"].startswith("text_dominant: text covers 0.0")
+    assert (beside["nearest_rule"], beside["rule_margin"] < 0) == ("text_dominant", True)
+    assert (on["verdict"], on["nearest_rule"]) == ("kept", "no_bag")
 
 
 def test_what_a_person_keeps_is_cut_out_although_a_rule_refuses_it_and_undone_as_easily(

@@ -19,8 +19,12 @@ def box(x0: float, y0: float, x1: float, y1: float, confidence: float = 0.9, nam
 BAG = box(0.4, 0.4, 0.6, 0.6)
 
 
+def no_text(best: Detection) -> float:
+    return 0.0
+
+
 def reason(*found: Detection, curate: CurateSettings | None = None, detector: DetectorSettings | None = None) -> str:
-    return judge(found, curate or CurateSettings(), detector or DetectorSettings()).reason or ""
+    return judge(found, curate or CurateSettings(), detector or DetectorSettings(), no_text).reason or ""
 
 
 # ------------------------------------------------------------------ classes
@@ -28,7 +32,7 @@ def reason(*found: Detection, curate: CurateSettings | None = None, detector: De
 
 def test_only_boxes_of_bag_classes_are_bags() -> None:
     shoe = box(0.1, 0.1, 0.3, 0.3, 0.95, "Shoe")
-    assert judge([shoe, BAG], CurateSettings(), DetectorSettings()).best == BAG
+    assert judge([shoe, BAG], CurateSettings(), DetectorSettings(), no_text).best == BAG
     assert reason(shoe, BAG) == ""
     assert reason(shoe) == "no_bag: nothing detected but Shoe"
     assert reason() == "no_bag: nothing detected"
@@ -109,12 +113,68 @@ def test_each_threshold_of_cut_off_changes_the_outcome() -> None:
     assert reason(standing, curate=CurateSettings(cut_off_borders=1)).startswith("cut_off: box ends at the bottom")
 
 
+# ------------------------------------------------------------------ text
+
+
+def test_text_beside_the_bag_is_measured_only_where_no_other_rule_refuses() -> None:
+    asked: list[Detection] = []
+
+    def much(best: Detection) -> float:
+        asked.append(best)
+        return 0.06
+
+    def told(found: Detection, limit: float) -> str | None:
+        return judge([found], CurateSettings(max_text_share=limit), DetectorSettings(), much).reason
+
+    assert (
+        told(BAG, 0.05)
+        == "text_dominant: text covers 0.060 of the picture beside the bag, curate.max_text_share is 0.05"
+    )
+    assert told(BAG, 0.07) is None
+    assert asked == [BAG, BAG], "once a picture, for its reason, its margin and its verdict"
+    assert told(BAG, 1.0) is None
+    assert (told(box(0.3, 0.3, 0.6, 0.6, 0.1), 0.05) or "").startswith("no_bag")
+    assert len(asked) == 2
+
+
+# ------------------------------------------------------------------ how narrowly
+
+
+@pytest.mark.parametrize(
+    ("found", "rule", "margin"),
+    [
+        ([box(0.2, 0.2, 0.8, 0.8, 0.42)], "no_bag", 0.2),
+        ([box(0.2, 0.2, 0.8, 0.8, 0.28)], "no_bag", -0.2),
+        ([box(0.4, 0.4, 0.6, 0.51)], "bag_too_small", 0.1),
+        ([box(0.4, 0.4, 0.6, 0.48)], "bag_too_small", -0.2),
+        ([box(0.1, 0.1, 0.4, 0.4), box(0.5, 0.1, 0.8, 0.4, 0.315)], "several_bags", 0.1),  # not quite sure enough
+        ([box(0.1, 0.1, 0.4, 0.4), box(0.5, 0.1, 0.8, 0.4, 0.385)], "several_bags", -0.1),
+        ([box(0.1, 0.1, 0.4, 0.4), box(0.5, 0.1, 0.68, 0.4, 0.8)], "several_bags", 1 / 9),  # not quite as large
+        ([box(0.4, 0.4, 0.6, 0.6), box(0, 0, 0.36, 0.8, 0.9, "person")], "person_dominant", 0.1),
+        ([box(0.4, 0.4, 0.6, 0.6), box(0, 0, 0.44, 0.8, 0.9, "person")], "person_dominant", -0.1),
+        ([box(0.0, 0.3, 0.5, 0.996)], "cut_off", -0.2),
+        ([box(0.0, 0.3, 0.5, 0.994)], "cut_off", 0.2),
+    ],
+)
+def test_a_verdict_says_which_rule_was_nearest_and_how_near(found: list[Detection], rule: str, margin: float) -> None:
+    verdict = judge(found, CurateSettings(), DetectorSettings(), no_text)
+    assert (verdict.rule, verdict.margin) == (rule, pytest.approx(margin))
+    assert (verdict.reason is None) == (margin > 0)
+    if verdict.reason is not None:
+        assert verdict.reason.startswith(rule)
+
+
+def test_a_picture_without_any_box_was_decided_clearly() -> None:
+    assert judge([], CurateSettings(), DetectorSettings(), no_text).margin == -1
+
+
 # ------------------------------------------------------------------ all of them
 
 
 def test_every_rule_names_settings_that_exist_and_a_sentence_for_the_report() -> None:
     known = {name.removeprefix("LVBAG_").lower().replace("__", ".") for name in setting_variables()}
-    assert [rule.name for rule in RULES] == ["no_bag", "bag_too_small", "several_bags", "person_dominant", "cut_off"]
+    names = [rule.name for rule in RULES]
+    assert names == ["no_bag", "bag_too_small", "several_bags", "person_dominant", "cut_off", "text_dominant"]
     for rule in RULES:
         assert set(rule.settings) <= known
         assert why_refused()[rule.name].startswith(rule.why)
@@ -136,8 +196,10 @@ def test_whatever_is_detected_the_verdict_is_one_of_the_rules_or_kept(
 ) -> None:
     boxes = [Detection(min(a, b), min(c, d), max(a, b), max(c, d), score, name) for a, b, c, d, score, name in found]
     curate = CurateSettings(min_box_share=least if least > 0.5 else 0.0)
-    verdict = judge(boxes, curate, DetectorSettings())
-    assert verdict == judge(boxes[::-1], curate, DetectorSettings())
+    verdict = judge(boxes, curate, DetectorSettings(), no_text)
+    assert verdict == judge(boxes[::-1], curate, DetectorSettings(), no_text)
     assert (verdict.reason or "").split(":")[0] in {"", *(rule.name for rule in RULES)}
+    if verdict.margin:
+        assert (verdict.margin > 0) == (verdict.reason is None)
     if verdict.reason is None:
         assert verdict.best is not None and verdict.best.name == "Bag"

@@ -64,6 +64,11 @@ def test_trainings_wait_for_one_another_in_the_gpu_pool(dagbag: Any) -> None:
         }
 
 
+def test_outliers_wait_for_the_gpu_as_well(dagbag: Any) -> None:
+    where = {task.task_id: (task.pool, task.queue) for task in dagbag.dags["lvbag_curate"].tasks}
+    assert {task_id for task_id, place in where.items() if place == ("gpu", "gpu")} == {"find_outliers"}
+
+
 def test_shards_are_crawled_one_at_a_time(dagbag: Any) -> None:
     assert dagbag.dags["lvbag_crawl"].get_task("crawl_shard").max_active_tis_per_dagrun == 4
 
@@ -104,6 +109,16 @@ def test_the_dags_are_chained_by_assets(dagbag: Any) -> None:
     assert produced["lvbag_train_detector"] == {("announce", "detector")}
 
 
+def test_a_promoted_detector_starts_re_cleaning(dagbag: Any) -> None:
+    task = dagbag.dags["lvbag_train_detector"].get_task("re_clean")
+    assert task.upstream_task_ids == {"announce"}, "which is skipped where no detector was promoted"
+    operate = dagbag.dags[task.trigger_dag_id]
+    assert set(task.conf) <= set(operate.params)
+    assert operate.has_task(task.conf["action"])
+    assert task.conf["dry_run"] is False
+    assert "run_id" in task.trigger_run_id
+
+
 def _consumed(dag: Any) -> set[str]:
     condition = getattr(dag.timetable, "asset_condition", None)
     return {asset.name for asset in condition.objects} if condition is not None else set()
@@ -115,6 +130,7 @@ def test_a_dag_file_is_read_in_under_a_second_and_without_heavy_packages(name: s
     code = (
         "import json, sys, time\n"
         "import airflow.sdk, airflow.providers.standard.operators.hitl, airflow.providers.standard.decorators.python\n"
+        "import airflow.providers.standard.operators.trigger_dagrun\n"
         "from airflow.sdk import CronTriggerTimetable, Param, task; task.branch, task.short_circuit\n"
         "before = set(sys.modules)\n"
         "started = time.process_time()\n"

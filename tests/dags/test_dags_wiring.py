@@ -22,8 +22,18 @@ from lvbag.care.garbage import GarbagePlan, Limits
 from lvbag.care.verify import Verified
 from lvbag.crawl.results import NightPlan, NightResult, ShardResult
 from lvbag.curate.errors import CurateError
-from lvbag.curate.results import CleaningPlan, ReportResult, SnapshotResult, StageResult, ValidationResult
-from lvbag.learn.results import EvaluationResult, Readiness, TrainingResult
+from lvbag.curate.results import (
+    CleaningPlan,
+    RecleanedPart,
+    RecleaningJob,
+    RecleaningPlan,
+    ReportResult,
+    SnapshotResult,
+    StageResult,
+    ValidationResult,
+)
+from lvbag.learn.errors import LearnError
+from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, TrainingResult
 from lvbag.orchestrate import context
 from lvbag.registry.records import Decision
 from lvbag.settings import Settings
@@ -182,6 +192,7 @@ def curate_fakes(fake: Fake, changed: bool = True, parts: tuple[int, ...] = (0, 
         "publish_snapshot": fake(lvbag.curate, "publish_snapshot"),
         "quarantined": fake(lvbag.curate, "quarantined_sources", {}),
         "write_snapshot": fake(lvbag.curate, "write_snapshot", SnapshotResult("snap", changed, NIGHT, 2, 20, 14, 2, 4)),
+        "find_outliers": fake(lvbag.learn, "find_outliers", OutlierResult(NIGHT, "s3://o", 20, 20, 1, 2, False, 1.0)),
         "report_night": fake(lvbag.curate, "report_night", ReportResult(NIGHT, "s3://r", {"kept": 2})),
     }
 
@@ -208,6 +219,32 @@ def test_curation_cleans_every_part_and_announces_the_snapshot(dagbag: Any, fake
             "counts": {"products": 2, "images": 20, "train": 14, "val": 2, "test": 4},
         }
     ]
+
+
+def test_outliers_are_looked_for_before_the_report(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+
+    def report(store: Any, settings: Any, night: dt.date) -> ReportResult:
+        fakes["find_outliers"].assert_called_once()
+        return ReportResult(night, "s3://r", {})
+
+    fakes["report_night"].side_effect = report
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["find_outliers"]) == ("success", "success")
+    assert fakes["find_outliers"].call_args.args[2] == NIGHT
+    fakes["report_night"].assert_called_once()
+
+
+def test_a_night_stands_when_its_outliers_cannot_be_found(dagbag: Any, fake: Fake) -> None:
+    fakes = curate_fakes(fake)
+    fakes["find_outliers"].side_effect = LearnError("the loss became nan")
+
+    state, tasks, run = run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, tasks["find_outliers"], tasks["report_night"]) == ("success", "failed", "success")
+    assert [event["snapshot"] for event in events(run)] == ["snap"]
 
 
 def test_a_snapshot_that_leaks_is_announced_to_nobody(dagbag: Any, fake: Fake) -> None:
@@ -364,14 +401,49 @@ def test_a_rollback_is_dry_unless_told_otherwise(dagbag: Any, fake: Fake) -> Non
     back.assert_not_called()
 
 
-def test_re_clean_ends_in_a_snapshot(dagbag: Any, fake: Fake) -> None:
-    fakes = curate_fakes(fake)
+def reclean_fakes(fake: Fake, jobs: tuple[RecleaningJob, ...]) -> dict[str, MagicMock]:
+    stage = StageResult(NIGHT, "s3://s", 2, 2, {})
+    return curate_fakes(fake) | {
+        "plan": fake(lvbag.curate, "plan_recleaning", RecleaningPlan("0002", jobs)),
+        "begin": fake(lvbag.curate, "begin_recleaning"),
+        "reclean_part": fake(lvbag.curate, "reclean_part", RecleanedPart(NIGHT, 0, 5, 1, 2, {})),
+        "compare_again": fake(lvbag.curate, "compare_again", stage),
+        "end": fake(lvbag.curate, "end_recleaning"),
+    }
 
-    state, _, run = run_dag(dagbag, "lvbag_operate", {"action": "re_clean", "dry_run": False, **CONF})
+
+BEFORE = NIGHT - dt.timedelta(days=1)
+JOBS = (RecleaningJob(BEFORE, 0, "0002", 5), RecleaningJob(NIGHT, 0, "0002", 0), RecleaningJob(NIGHT, 1, "0002", 0))
+
+
+def test_re_clean_judges_its_jobs_and_ends_in_the_newest_snapshot_and_the_reports(dagbag: Any, fake: Fake) -> None:
+    fakes = reclean_fakes(fake, JOBS)
+
+    state, _, run = run_dag(dagbag, "lvbag_operate", {"action": "re_clean", "dry_run": False, "all": True, **CONF})
 
     assert state == "success"
-    assert fakes["write_snapshot"].call_args.args[2:] == (NIGHT, (0, 1))
+    assert fakes["plan"].call_args.args[2:] == ([NIGHT], True)
+    assert {call.args[2] for call in fakes["reclean_part"].call_args_list} == set(JOBS)
+    assert [call.args[2:] for call in fakes["compare_again"].call_args_list] == [(BEFORE, (0,)), (NIGHT, (0, 1))]
+    assert [call.args[2:] for call in fakes["write_snapshot"].call_args_list] == [(NIGHT, (0, 1))]
+    assert [call.args[2] for call in fakes["report_night"].call_args_list] == [BEFORE, NIGHT]
+    fakes["begin"].assert_called_once()
+    fakes["end"].assert_called_once()
     assert [event["snapshot"] for event in events(run)] == ["snap"]
+
+
+@pytest.mark.parametrize(("jobs", "dry"), [(JOBS, True), ((), False)])
+def test_re_clean_changes_nothing_when_it_is_dry_or_has_nothing_to_do(
+    dagbag: Any, fake: Fake, jobs: tuple[RecleaningJob, ...], dry: bool
+) -> None:
+    fakes = reclean_fakes(fake, jobs)
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "re_clean", "dry_run": dry})
+
+    assert (state, tasks["re_clean"], tasks["build_snapshot"]) == ("success", "skipped", "skipped")
+    assert fakes["plan"].call_args.args[2:] == ([], False)
+    for name in ("begin", "reclean_part", "write_snapshot", "end"):
+        fakes[name].assert_not_called()
 
 
 def test_verify_of_an_empty_store_finds_nothing_wrong(dagbag: Any, fake: Fake) -> None:

@@ -1,4 +1,4 @@
-"""Checks of models: every file of every version, what the alias points to, and where a version comes from."""
+"""Checks of models: every file of every version or from outside, what the alias names, where a version comes from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lvbag.labels.sets import INDEX_NAME
 from lvbag.registry import RegistryError, champion, fetch_file, load_version
 from lvbag.registry.reading import CONFIG, reserved_numbers
 from lvbag.registry.records import VersionRecord
-from lvbag.store import CorruptObject, ModelKind, Ref, Store, keys
+from lvbag.store import Bucket, CorruptObject, ModelKind, Ref, Store, keys
 
 _TRAIN = "restore it from a backup, or train again and let the gate decide"
 
@@ -34,6 +34,26 @@ def model_checks(store: Store) -> Iterator[Check]:
             for name in sorted(record.files):
                 uri = store.uri(keys.version_file(kind, number, name))
                 yield Check(uri, partial(_file, store, record, name, uri))
+
+    yield from _from_outside(store)
+
+
+def _from_outside(store: Store) -> Iterator[Check]:
+    """Weights and detectors that are no versions: each is named by its content."""
+    for prefix, suffix in ((keys.weights_prefix(), ".safetensors"), (keys.detector_files_prefix(), ".onnx")):
+        for item in store.list_objects(Bucket.MODELS, prefix):
+            if item.ref.key.endswith(suffix):
+                yield Check(store.uri(item.ref), partial(_content, store, item.ref))
+
+
+def _content(store: Store, ref: Ref) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="lvbag-verify-") as folder:
+        path = Path(ref.key)
+        try:
+            store.download(ref, Path(folder) / path.name, sha256=path.stem)
+        except CorruptObject as error:
+            remedy = "remove it and bring it in again: `lvbag detector weights add`, or plan a cleaning (bootstrap)"
+            yield Finding("model_corrupt", store.uri(ref), str(error), remedy)
 
 
 def _alias(store: Store, kind: ModelKind) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ def _crop(store: Store, ref: Ref, digest: str, night: str) -> Iterator[Finding]:
             kind,
             store.uri(ref),
             f"{problem}; night {night} recorded sha256 {digest}",
-            f"clean the night again: lvbag_operate, action re_clean, night {night}",
+            f"curate the night again: `lvbag curate run --night {night}`",
         )
 
 

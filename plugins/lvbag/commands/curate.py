@@ -1,9 +1,10 @@
-"""`lvbag curate` and `lvbag night`: a night's curation by hand, the same as the DAG `lvbag_curate`, and its funnel."""
+"""`lvbag curate` and `lvbag night`: curation by hand, as the DAGs do it, and a night's funnel."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from typing import Annotated
 
 import typer
@@ -31,6 +32,55 @@ def run(
     session = open_session()
     for result in curate_night(session.store, session.settings, night_value(night)):
         emit(result, as_json)
+
+
+@curate_app.command("reclean")
+def reclean(
+    nights: Annotated[
+        list[str] | None, typer.Option("--night", help="a night to judge again; all when left out")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="all that another detector decided, not only what it decided narrowly")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say how many pictures would be judged")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Judge and cut again what an earlier detector decided narrowly, with the one in use; build the newest snapshot."""
+    from lvbag.curate import plan_recleaning, reclean_all
+
+    session = open_session()
+    days = [night_value(text) for text in nights or []]
+    if dry_run:
+        plan = plan_recleaning(session.store, session.settings, days, everything)
+        for job in plan.jobs:
+            emit(job, as_json)
+        return
+    steps = 0
+    for result in reclean_all(session.store, session.settings, days, everything):
+        steps += 1
+        emit(result, as_json)
+    if not steps and not as_json:
+        console.print("Nothing to judge again: the detector in use decided all that an earlier one decided narrowly.")
+
+
+@curate_app.command("outliers")
+def outliers(
+    night: Annotated[str | None, typer.Option(help="the night to look at; today when left out")] = None,
+    again: Annotated[bool, typer.Option("--again", help="also where the same pictures were judged already")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Find pictures that are unlike the others of their product; they go to review, and into the night's report."""
+    from lvbag.curate import report_night
+    from lvbag.learn import find_outliers
+
+    session = open_session()
+    if not as_json:
+        logging.getLogger("lvbag.learn").setLevel(logging.INFO)  # a training: its lines are what one waits by
+    day = night_value(night)
+    result = find_outliers(session.store, session.settings, day, again)
+    if result.uri:
+        report_night(session.store, session.settings, day)
+    emit(result, as_json)
 
 
 def night(

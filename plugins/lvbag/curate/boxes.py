@@ -31,3 +31,16 @@ def borders(box: Detection, distance: float, contact: float) -> tuple[str, ...]:
         if length >= contact and at[0] != at[1]:
             found.append(names[0] if at[0] else names[1])
     return tuple(found)
+
+
+def reach(box: Detection, axis: int, distance: float, contact: float) -> float:
+    """How clearly a box ends at just one border of an axis (0: left and right, 1: top and bottom), from -1 to 1.
+
+    Above 0 where `borders` names one. A border is reached by how much closer the box comes than `distance`, as a share
+    of it; the length there is compared with `contact` in the same way.
+    """
+    low, high = (box.x0, box.x1) if axis == 0 else (box.y0, box.y1)
+    length = box.y1 - box.y0 if axis == 0 else box.x1 - box.x0
+    ends = [1 - gap / distance if distance > 0 else float(gap <= 0) - 0.5 for gap in (low, 1 - high)]
+    touches = length / contact - 1 if contact > 0 else 1.0
+    return max(-1.0, min(1.0, max(ends), -min(ends), touches))

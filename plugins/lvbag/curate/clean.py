@@ -3,8 +3,8 @@
 The pictures of a night are cleaned in parts, one mapped task each. A part's rows, its crops, their bytes and
 fingerprints follow from stage `validate`, the settings, the detector version and what people decided (`lvbag.review`)
 alone, so that a part can run again at any time. Crops are compared with one another by the next step
-(`lvbag.curate.crops`). Without a detector champion every picture passes uncropped and says `none` in the column
-`detector`.
+(`lvbag.curate.crops`). Without a detector champion a file takes its place, or every picture passes uncropped and says
+`none` in the column `detector` (setting `detector.bootstrap`).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from PIL import Image
 from lvbag import schemas
 from lvbag.curate.errors import CurateError
 from lvbag.curate.looks import print_of_crop
-from lvbag.curate.opening import NO_DETECTOR, open_version
+from lvbag.curate.opening import open_version
 from lvbag.curate.reasons import KEPT, REFUSED, count_kept, count_refused
 from lvbag.curate.results import CleaningPlan, StageResult
-from lvbag.curate.rules import judge
+from lvbag.curate.rules import judge, text_beside
 from lvbag.images import ImageRefused, decode
 from lvbag.infer.bag_names import for_classes
 from lvbag.infer.cropping import crop_box, shrink
-from lvbag.registry import champion
+from lvbag.infer.in_use import detector_in_use
 from lvbag.review import Decided, Verdict, overruled, read_decided
 from lvbag.settings import Settings
-from lvbag.store import Bucket, ModelKind, ObjectMissing, Store, keys
+from lvbag.store import Bucket, ObjectMissing, Store, keys
 from lvbag.store.tables import read_table, write_table
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ WORKERS = 2
 """Threads that read, decode, cut and store while the network runs; they work outside of Python for the most part."""
 
 JPEG_QUALITY = 92
+
+LARGER_THAN_CROP = 1.5
+"""Times the side of a crop that the longer side of a JPEG keeps when it is decoded: a bag of two thirds of it needs no
+more, and of a smaller one the picture is decoded again."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +81,26 @@ class Crop:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was decided about a picture: kept with its crop, or refused with a reason; `best` is the bag, if any."""
+    """What was decided about a picture: kept with its crop, or refused with a reason; `best` is the bag, if any.
+
+    `rule` and `margin`: which rule was nearest to deciding otherwise, and how near (`lvbag.curate.margins`).
+    """
 
     reason: str | None
     best: Detection | None
     crop: Crop | None
+    rule: str | None = None
+    margin: float | None = None
 
 
 def plan_cleaning(store: Store, settings: Settings, night: dt.date) -> CleaningPlan:
-    """The parts to clean and the champion's version to clean with; part 0 always exists and carries what was refused.
+    """The parts to clean and the detector in use to clean with; part 0 always exists and carries what was refused.
 
-    Tables of an earlier plan that had more parts are removed. Raises `CurateError` where stage `validate` is missing.
+    Tables of an earlier plan that had more parts are removed. Raises `CurateError` where stage `validate` is missing,
+    and `ModelError` where `detector.bootstrap` names a file that is missing or was changed.
     """
     stage = _read_stage(store, night)
-    alias = champion(store, ModelKind.DETECTOR)
-    detector = NO_DETECTOR if alias is None else keys.version_name(alias.version)
+    detector = detector_in_use(store, settings)
     parts = tuple(range(_part_count(stage, settings)))
     wanted = {keys.cleaned(night, part) for part in parts}
     for item in list(store.list_objects(Bucket.CURATED, keys.cleaned_prefix(night))):
@@ -104,22 +113,19 @@ def plan_cleaning(store: Store, settings: Settings, night: dt.date) -> CleaningP
 def clean_part(store: Store, settings: Settings, night: dt.date, part: int, detector: str) -> StageResult:
     """Detect and crop one part; writes the crops and, last, `keys.cleaned(night, part)`.
 
-    `detector` is a version such as `0003`, or `none`. A picture whose bytes are gone or no longer decode is refused;
-    the others are cleaned. Raises `CurateError` (no such part, no such detector) and `RegistryError`.
+    `detector` is a version such as `0003`, `file-…`, or `none`. A picture whose bytes are gone or no longer decode is
+    refused; the others are cleaned. Raises `CurateError` (no such part, no such detector) and `RegistryError`.
     """
     stage = _read_stage(store, night)
     rows = _part_rows(stage, settings, night, part)
-    model = open_version(store, settings, detector)
-    if model is not None:
-        settings = settings.model_copy(update={"detector": for_classes(settings.detector, model.classes)})
-    cleaner = Cleaner(store, settings, detector, model, read_decided(store))
+    cleaner = open_cleaner(store, settings, detector)
     kept = rows.filter(pl.col("verdict") == KEPT).select("sha256", "format", "width", "height")
     todo = [Row(*values) for values in kept.iter_rows()]
     cleaned: list[Cleaned] = []
     for some in cleaner.clean(todo):
         cleaned += some
         _log_progress(night, part, len(cleaned) - len(some), len(cleaned), len(todo))
-    table = _images(rows, cleaned, detector)
+    table = cleaned_table(rows, cleaned, detector)
     ref = keys.cleaned(night, part)
     write_table(store, ref, table, schemas.CLEANED)
     result = StageResult(night, store.uri(ref), table.height, count_kept(table), count_refused(table))
@@ -174,6 +180,14 @@ def _part_rows(stage: pl.DataFrame, settings: Settings, night: dt.date, part: in
 # ------------------------------------------------------------------ pictures
 
 
+def open_cleaner(store: Store, settings: Settings, detector: str) -> Cleaner:
+    """What a part is cleaned with; raises as `lvbag.curate.opening.open_version` does."""
+    model = open_version(store, settings, detector)
+    if model is not None:
+        settings = settings.model_copy(update={"detector": for_classes(settings.detector, model.classes)})
+    return Cleaner(store, settings, detector, model, read_decided(store))
+
+
 @dataclass(frozen=True)
 class Cleaner:
     """What every picture of a part is cleaned with; `model` is None where the detector is `none`."""
@@ -193,7 +207,8 @@ class Cleaner:
             cutting: list[Future[Cleaned]] = []
             todo = chunks(rows)
             chunk = next(todo, [])
-            loading = [pool.submit(self._load, row) for row in chunk]
+            least_px = self._least_px()
+            loading = [pool.submit(self._load, row, least_px) for row in chunk]
             try:
                 while chunk:
                     loaded = [one.result() for one in loading]
@@ -201,7 +216,7 @@ class Cleaner:
                         yield [one.result() for one in cutting]
                         cutting = []  # its pictures are let go of before the next ones are read
                     following = next(todo, [])
-                    loading = [pool.submit(self._load, row) for row in following]
+                    loading = [pool.submit(self._load, row, least_px) for row in following]
                     found = self._detect(loaded)
                     cutting = [pool.submit(self._finish, *one) for one in zip(chunk, loaded, found, strict=True)]
                     del loaded
@@ -225,8 +240,13 @@ class Cleaner:
             return Cleaned(None, None, self._store_crop(row, shrink(image, self.settings.curate.crop_side_px)))
         return self._judge(row, image, found)
 
-    def _load(self, row: Row) -> Image.Image | str:
-        """The picture, or the reason why there is none any more."""
+    def _least_px(self) -> int:
+        """What the longer side of a picture has to keep: for the network, and for a crop of most of the picture."""
+        side_px = 0 if self.model is None else self.model.side_px
+        return max(side_px, math.ceil(LARGER_THAN_CROP * self.settings.curate.crop_side_px))
+
+    def _load(self, row: Row, least_px: int | None = None) -> Image.Image | str:
+        """The picture, or the reason why there is none any more; with `least_px` smaller, see `lvbag.images.decode`."""
         ref = keys.raw_image(row.sha256, row.format)
         try:
             data = self.store.get(ref)
@@ -235,21 +255,26 @@ class Cleaner:
         if hashlib.sha256(data).hexdigest() != row.sha256:
             return f"raw_changed: {ref.key}"
         try:
-            return decode(data, self.settings.images)
+            return decode(data, self.settings.images, least_px)
         except ImageRefused as error:
             return error.reason
 
     def _judge(self, row: Row, image: Image.Image, found: Sequence[Detection]) -> Cleaned:
-        verdict = judge(found, self.settings.curate, self.settings.detector)
+        verdict = judge(found, self.settings.curate, self.settings.detector, text_beside(image))
         if verdict.best is not None and overruled(self.decisions, row.sha256) is Verdict.KEEP:
             verdict = replace(verdict, reason=None)  # a person looked at it; without a box there is nothing to cut out
         if verdict.best is None or verdict.reason is not None:
-            return Cleaned(verdict.reason, verdict.best, None)
+            return Cleaned(verdict.reason, verdict.best, None, verdict.rule, verdict.margin)
         best = verdict.best
         curate = self.settings.curate
         box = (best.x0, best.y0, best.x1, best.y1)
         crop = crop_box(image, box, curate.crop_margin, curate.crop_side_px)
-        return Cleaned(None, best, self._store_crop(row, crop))
+        if max(crop.size) < curate.crop_side_px and max(image.size) < max(row.width, row.height):
+            whole = self._load(row)  # a small bag on a large picture, which was decoded smaller
+            if isinstance(whole, str):
+                return Cleaned(whole, best, None)
+            crop = crop_box(whole, box, curate.crop_margin, curate.crop_side_px)
+        return Cleaned(None, best, self._store_crop(row, crop), verdict.rule, verdict.margin)
 
     def _store_crop(self, row: Row, crop: Image.Image) -> Crop:
         data = jpeg_bytes(crop)
@@ -268,8 +293,8 @@ def jpeg_bytes(image: Image.Image) -> bytes:
 # ------------------------------------------------------------------ table
 
 
-def _images(rows: pl.DataFrame, cleaned: Sequence[Cleaned], detector: str) -> pl.DataFrame:
-    """The part's table: what was decided beside the kept rows, nulls beside those that were refused before."""
+def cleaned_table(rows: pl.DataFrame, cleaned: Sequence[Cleaned], detector: str) -> pl.DataFrame:
+    """A part's rows: what was decided beside the kept rows, nulls beside those that were refused before."""
     answers = iter(cleaned)
     nothing = Cleaned(None, None, None)
     was_kept = (rows["verdict"] == KEPT).to_list()
@@ -293,6 +318,8 @@ def _images(rows: pl.DataFrame, cleaned: Sequence[Cleaned], detector: str) -> pl
         "crop_flip64": [None if seen is None else seen.flip64 for seen in prints],
         "crop_flip256": [None if seen is None else seen.flip256 for seen in prints],
         "crop_thumb": [None if seen is None else seen.thumb for seen in prints],
+        "nearest_rule": [one.rule for one in by_row],
+        "rule_margin": [one.margin for one in by_row],
     }
     return rows.with_columns(
         pl.Series(name, values, dtype=schemas.CLEANED[name], strict=False) for name, values in columns.items()

@@ -14,14 +14,14 @@ from PIL import Image
 from lvbag.curate.errors import CurateError
 from lvbag.curate.opening import open_file, open_version
 from lvbag.curate.reasons import KEPT, REFUSED, rule_of
-from lvbag.curate.rules import judge
+from lvbag.curate.rules import judge, text_beside
 from lvbag.images import ImageRefused, decode, read_file
 from lvbag.infer import Detection, Detector
 from lvbag.infer.bag_names import for_classes
+from lvbag.infer.in_use import detector_in_use
 from lvbag.infer.own_words import SUFFIX
-from lvbag.registry import champion
 from lvbag.settings import Settings
-from lvbag.store import ModelKind, Store, keys
+from lvbag.store import Store, keys
 
 log = logging.getLogger(__name__)
 
@@ -64,25 +64,19 @@ class FileVerdict:
 
 
 def choose_detector(store: Store, settings: Settings, wanted: str | None) -> ChosenDetector:
-    """The champion, a version by its number, or a file by its path.
+    """The detector in use, a version by its number, or a file by its path.
 
-    Raises `CurateError` (no champion, neither number nor file) and what opening raises.
+    Raises `CurateError` (none is in use, neither number nor file) and what opening raises.
     """
     if wanted is not None and not wanted.isdigit():
         return ChosenDetector(Path(wanted).name, open_file(Path(wanted), settings))
-    if wanted is not None:
-        version = int(wanted)
-    elif (alias := champion(store, ModelKind.DETECTOR)) is not None:
-        version = alias.version
-    else:
+    name = detector_in_use(store, settings) if wanted is None else keys.version_name(int(wanted))
+    opened = open_version(store, settings, name)
+    if opened is None:
         raise CurateError(
             "there is no champion detector yet: import labels and run `lvbag train-detector`, or name a file with "
-            f"--detector FILE{SUFFIX}"
+            f"--detector FILE{SUFFIX} or the setting detector.bootstrap"
         )
-    name = keys.version_name(version)
-    opened = open_version(store, settings, name)
-    if opened is None:  # only the name `none` opens nothing
-        raise CurateError(f"detector {name} cannot be opened")
     return ChosenDetector(f"detector {name}", opened)
 
 
@@ -120,6 +114,6 @@ def _judge_chunk(opened: Sequence[FileVerdict], detector: Detector, settings: Se
             yield one
             continue
         boxes = next(found)
-        verdict = judge(boxes, settings.curate, settings.detector)
+        verdict = judge(boxes, settings.curate, settings.detector, text_beside(one.image))
         sure = tuple(box for box in boxes if box.confidence >= settings.detector.confidence)
         yield FileVerdict(one.path, sure, verdict.best, verdict.reason, image=one.image)

@@ -45,6 +45,54 @@ class CleaningPlan:
 
 
 @dataclass(frozen=True)
+class RecleaningJob:
+    """A part to clean again: `pictures` are judged by `detector`; with 0 its crops are only compared again.
+
+    `everything`: all that another detector decided, not only what it decided narrowly.
+    """
+
+    night: dt.date
+    part: int
+    detector: str
+    pictures: int
+    everything: bool = False
+
+
+@dataclass(frozen=True)
+class RecleaningPlan:
+    """The parts to clean again, all of a night and the nights in order; none where nothing is left to judge."""
+
+    detector: str
+    jobs: tuple[RecleaningJob, ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many are judged again."""
+        return sum(job.pictures for job in self.jobs)
+
+    @property
+    def nights(self) -> tuple[dt.date, ...]:
+        """The nights of the jobs, in order, each once."""
+        return tuple(dict.fromkeys(job.night for job in self.jobs))
+
+    def parts(self, night: dt.date) -> tuple[int, ...]:
+        """All parts of a night."""
+        return tuple(job.part for job in self.jobs if job.night == night)
+
+
+@dataclass(frozen=True)
+class RecleanedPart:
+    """A part after re-cleaning: pictures that were `judged` again, and for how many the verdict `changed`."""
+
+    night: dt.date
+    part: int
+    judged: int
+    changed: int
+    kept: int
+    refused: dict[str, int]
+
+
+@dataclass(frozen=True)
 class SnapshotResult:
     """The snapshot that stands after a night; None, and why in `note`, while there are too few images for one.
 

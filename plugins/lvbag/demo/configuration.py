@@ -44,5 +44,6 @@ def _settings(market_port: int, photos: Path | None) -> dict[str, Any]:
         },
         "curate": {"min_images": 20},
         "detector": {"recipe": "demo_detector"},
+        "outliers": {"seconds": 15.0},  # so that the demo stays short
         "train": {"recipes": ["demo_photos" if photos else "demo_classifier"], "min_new_images": 30},
     }

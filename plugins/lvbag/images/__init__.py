@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lvbag.images.looking import Look, look
     from lvbag.images.measures import Quality, quality
     from lvbag.images.prepare import square
+    from lvbag.images.text import text_share
 
 _HOMES = {
     "Fingerprint": "fingerprints",
@@ -31,6 +32,7 @@ _HOMES = {
     "quality": "measures",
     "read_file": "files",
     "square": "prepare",
+    "text_share": "text",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "quality",
     "read_file",
     "square",
+    "text_share",
 ]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -1,4 +1,5 @@
-"""What lvbag_operate does to look after the store: verify, take down, collect garbage. The form's values come in plain.
+"""What lvbag_operate does to look after the store: verify, plan re-cleaning, take down, collect garbage. The form's
+values come in plain.
 
 A dry run logs what would be done, and the task is skipped then, so that nobody takes it for done.
 """
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from lvbag.nights import parse_night
+from lvbag.orchestrate import context
 
 if TYPE_CHECKING:
     from lvbag.orchestrate.context import TaskRun
@@ -41,6 +45,24 @@ def verify(store: Store, params: Mapping[str, Any]) -> dict[str, int]:
         more = [f"… and {len(lines) - _NAMED} more, in the log"] if len(lines) > _NAMED else []
         raise AirflowFailException("\n".join([*lines[:_NAMED], *more]))
     return result.checked
+
+
+def plan_recleaning(store: Store, settings: Settings, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The jobs of a re-cleaning, and a note that they are under way; skipped where there is none."""
+    from lvbag import curate
+
+    nights = [parse_night(params["night"])] if params["night"] else []
+    plan = curate.plan_recleaning(store, settings, nights, bool(params["all"]))
+    for job in plan.jobs:
+        log.info("night %s part %d: %d pictures to judge again", job.night, job.part, job.pictures)
+    if not plan.jobs:
+        raise AirflowSkipException(f"nothing to judge again: detector {plan.detector} has decided all of it")
+    said = f"{plan.pictures} pictures of {len(plan.nights)} nights with detector {plan.detector}"
+    if params["dry_run"]:
+        raise AirflowSkipException(f"dry run: these would be judged again: {said}")
+    curate.begin_recleaning(store, plan)
+    jobs: list[dict[str, Any]] = context.plain(plan.jobs)
+    return jobs
 
 
 def take_down(store: Store, settings: Settings, run: TaskRun) -> dict[str, Any]:

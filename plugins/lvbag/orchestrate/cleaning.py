@@ -1,4 +1,4 @@
-"""The steps from a validated night to a snapshot: the end of lvbag_curate, and what lvbag_operate does to re-clean."""
+"""The steps from a validated night to a snapshot: the end of lvbag_curate, and re-cleaning in lvbag_operate."""
 
 # mypy: disable-error-code="untyped-decorator"
 
@@ -64,6 +64,47 @@ def add_cleaning(nights: XComArg) -> XComArg:
     compared = mark_crops(nights, parts)
     cleaned >> compared
     return _add_snapshot(nights, compared)
+
+
+def add_recleaning(plan: XComArg) -> None:
+    """`reclean_part × N → compare_again → build_snapshot → check_snapshot → announce, report_nights`.
+
+    `plan` is a list of jobs (`lvbag.curate.RecleaningJob`), of which every night's are complete.
+    """
+
+    @task(execution_timeout=LONG_CLEANING)
+    def reclean_part(job: dict[str, Any]) -> Any:
+        """Judge again what was decided narrowly in one part, and cut it anew."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        wanted = curate.RecleaningJob(**{**job, "night": parse_night(job["night"])})
+        return context.plain(curate.reclean_part(store, settings, wanted))
+
+    @task(execution_timeout=LONG_CLEANING)
+    def compare_again(jobs: list[dict[str, Any]]) -> list[str]:
+        """Crops are compared again, night by night; returns the newest night, whose snapshot is built."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        nights = list(dict.fromkeys(job["night"] for job in jobs))
+        for night in nights:
+            log.info("crops %s", curate.compare_again(store, settings, parse_night(night), _numbers(jobs, night)))
+        return nights[-1:]
+
+    @task
+    def report_nights(jobs: list[dict[str, Any]]) -> None:
+        """The pages of the nights whose crops were compared again; after that nothing is owed."""
+        from lvbag import curate
+
+        store, settings = context.open_store()
+        for night in dict.fromkeys(job["night"] for job in jobs):
+            log.info("report %s", curate.report_night(store, settings, parse_night(night)).uri)
+        curate.end_recleaning(store)
+
+    newest = compare_again(plan)
+    reclean_part.expand(job=plan) >> newest
+    _add_snapshot(newest, plan) >> report_nights(plan)
 
 
 def _add_snapshot(nights: XComArg, compared: XComArg) -> XComArg:

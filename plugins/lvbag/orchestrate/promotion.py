@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> None:
-    """`judge → (approve) → promote → announce`; `evaluation` is the key that the evaluating task returned."""
+def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
+    """`judge → (approve) → promote → announce`; `evaluation` is the key that the evaluating task returned.
+
+    Returns the task `announce`, which is skipped where no champion has changed.
+    """
 
     @task
     def judge(evaluation_key: str) -> list[dict[str, Any]]:
@@ -85,4 +88,5 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> None:
     promoted = promote(evaluation)
     asked >> [approve, promoted]
     approve >> promoted
-    announce(promoted)
+    announced: XComArg = announce(promoted)
+    return announced

@@ -248,6 +248,11 @@ def curated_images_prefix(night: dt.date | None = None) -> str:
     return "images/" if night is None else f"images/{_night(night)}/"
 
 
+def recleaning() -> Ref:
+    """From which night on nights are being cleaned again (JSON); gone once that is done."""
+    return Ref(Bucket.CURATED, "recleaning.json")
+
+
 def crop(detector: str, sha256: str) -> Ref:
     """The crop of an image, by the detector version that cut it (`0003`, or `none` for the whole picture)."""
     return Ref(Bucket.CURATED, f"{crops_prefix()}{_name(detector)}/{_digest(sha256)[:2]}/{sha256}.jpg")
@@ -286,6 +291,16 @@ def labels_prefix() -> str:
 def newest_label_set() -> Ref:
     """Which label set was imported last (JSON)."""
     return Ref(Bucket.CURATED, f"{labels_prefix()}newest.json")
+
+
+def outliers(night: dt.date, name: str) -> Ref:
+    """What a night found odd: `model.safetensors`, `scores.parquet` (`schemas.OUTLIERS`) and, last, `model.json`."""
+    return Ref(Bucket.CURATED, f"{outliers_prefix()}{_night(night)}/{_name(name)}")
+
+
+def outliers_prefix() -> str:
+    """The autoencoders and scores of all nights, in the curated bucket."""
+    return "outliers/"
 
 
 def review_decision(item: str, name: str) -> Ref:
@@ -400,6 +415,46 @@ def history_prefix(kind: ModelKind) -> str:
 def flip(kind: ModelKind, name: str) -> Ref:
     """The event that a change of the champion is about to record; gone once it stands in the history."""
     return Ref(Bucket.MODELS, f"{kind}/flips/{_name(name)}.json")
+
+
+def checkpoint(kind: ModelKind, training_key: str, name: str) -> Ref:
+    """The state of a training that still runs: `newest.json`, and the file that it names."""
+    return Ref(Bucket.MODELS, f"{checkpoints_of(kind, training_key)}{_name(name)}")
+
+
+def checkpoints_of(kind: ModelKind, training_key: str) -> str:
+    """All checkpoints of a training, in the models bucket; gone once its version is published."""
+    return f"{checkpoints_prefix(kind)}{_name(training_key)}/"
+
+
+def checkpoints_prefix(kind: ModelKind) -> str:
+    """All checkpoints of a kind, in the models bucket."""
+    return f"{kind}/checkpoints/"
+
+
+def weights(name: str) -> Ref:
+    """Which weights a training of this network may start from (JSON): digests, classes, origin."""
+    return Ref(Bucket.MODELS, f"{weights_prefix()}{_name(name)}.json")
+
+
+def weights_file(sha256: str) -> Ref:
+    """Weights from outside, as tensors."""
+    return Ref(Bucket.MODELS, f"{weights_prefix()}{_digest(sha256)}.safetensors")
+
+
+def weights_prefix() -> str:
+    """All weights that came from outside, in the models bucket."""
+    return f"{ModelKind.DETECTOR}/weights/"
+
+
+def detector_file(sha256: str) -> Ref:
+    """A detector that is no version of the registry, as ONNX, by its content."""
+    return Ref(Bucket.MODELS, f"{detector_files_prefix()}{_digest(sha256)}.onnx")
+
+
+def detector_files_prefix() -> str:
+    """All detectors that are no versions, in the models bucket."""
+    return f"{ModelKind.DETECTOR}/files/"
 
 
 # ------------------------------------------------------------------ reports
