@@ -24,6 +24,7 @@ from lvbag.review.borders import (
     near_rule,
     near_size,
 )
+from lvbag.review.conflicts import LABEL_CONFLICT, offered_as_two
 from lvbag.review.decisions import Verdict
 from lvbag.review.errors import ReviewError
 from lvbag.review.items import Item
@@ -65,6 +66,7 @@ KINDS = {
             )
         ),
         Kind(OUTLIER, "Does this picture belong to this product?", _OF_PICTURES, odd_pictures, judged_anew),
+        Kind(LABEL_CONFLICT, "Offered as two products: which is it?", _OF_PICTURES, offered_as_two),
         Kind(
             UNLABELLED,
             "Which product does this title mean?",
