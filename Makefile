@@ -36,7 +36,7 @@ down: $(READY) ## stop what `make demo` or `make up` started
 
 # Tests wait for servers half of their time, so two files run side by side; the longest one, a whole demo, begins.
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest tests/e2e tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .

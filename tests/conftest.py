@@ -22,6 +22,11 @@ ACCESS_KEY = "111122223333"
 SECRET_KEY = "a-secret-of-the-tests"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A whole demo takes longest by far: begun last, it would run alone."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def store_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A MiniStack of this test session; stopped by process id."""
