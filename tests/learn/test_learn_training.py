@@ -23,7 +23,8 @@ RECIPES = {
     "tiny": {"kind": "classifier", "model": "test_efficientnet", "image_side_px": 32, "epochs": 3, "batch": 8,
              "optimizer": "adamw", "learning_rate": 0.01, "warmup_epochs": 0},
     "untrained": {"kind": "classifier", "model": "test_efficientnet", "image_side_px": 48, "epochs": 0},
-    "spot": {"kind": "detector", "model": "yolo11p", "image_side_px": 64, "epochs": 1, "batch": 4},
+    "spot": {"kind": "detector", "model": "yolo11p", "image_side_px": 64, "epochs": 1, "batch": 4,
+             "scenes": {"per_picture": 0.5}},
 }  # fmt: skip
 
 GUARD = """
@@ -137,12 +138,14 @@ def test_a_classifier_is_trained_published_reused_and_measured_against_the_champ
 
 
 def test_a_detector_is_trained_published_reused_and_measured(
-    store: Store, settings: Settings, guarded: Path, tmp_path: Path
+    store: Store, settings: Settings, guarded: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     labels = import_labels(store, settings, write_export(tmp_path / "export", 16))
     trained = train_detector(store, settings, labels.name, "spot")
     again = train_detector(store, settings, labels.name, "spot")
     assert (again.version, again.reused, trained.reused) == (trained.version, True, False)
+    assert "objects cut out" in caplog.text  # the recipe's scenes are composed
     record = load_version(store, ModelKind.DETECTOR, trained.version)
     assert record.model.classes == ("Bag",)
     assert {"map50", "map50_95", "recall", "precision", "test_images"} <= set(record.metrics)
