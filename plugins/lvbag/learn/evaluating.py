@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from lvbag.learn.errors import LearnError
-from lvbag.learn.jobs import EvaluationJob, digest, public_settings
+from lvbag.learn.jobs import EvaluationJob, digest
 from lvbag.learn.launch import run_job
 from lvbag.learn.results import EvaluationResult
 from lvbag.registry import RegistryError, champion, list_history, load_evaluation
@@ -41,16 +40,8 @@ def evaluate(
         return EvaluationResult(key, best, others)
 
     def make(folder: Path, cache: Path) -> EvaluationJob:
-        return EvaluationJob(
-            folder=folder,
-            cache=cache,
-            parent_process=os.getpid(),
-            settings=public_settings(settings),
-            kind=kind,
-            data=data,
-            key=key,
-            champion=best,
-            challengers=others,
+        return EvaluationJob.asked(
+            settings, folder, cache, kind=kind, data=data, key=key, champion=best, challengers=others
         )
 
     run_job(MODULES[kind], settings, make)

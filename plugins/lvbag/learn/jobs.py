@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +27,14 @@ class Job(BaseModel):
     cache: Path  # files that outlive the job
     parent_process: int
     settings: dict[str, Any]
+
+    @classmethod
+    def asked(cls, settings: Settings, folder: Path, cache: Path, **values: Any) -> Self:
+        """A job that this process asks for, with what is this job's own in `values`."""
+        told = public_settings(settings)
+        return cls.model_validate(
+            {"folder": folder, "cache": cache, "parent_process": os.getpid(), "settings": told, **values}
+        )
 
     def read_settings(self) -> Settings:
         """The settings of the process that asked, with the secrets of this process's environment."""

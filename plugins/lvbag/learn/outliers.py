@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import polars as pl
 
 from lvbag import schemas
 from lvbag.curated import read_curated
-from lvbag.learn.jobs import digest, public_settings
+from lvbag.learn.jobs import digest
 from lvbag.learn.launch import run_job
 from lvbag.learn.outlier_records import ROWS_NAME, OutlierJob, OutlierModel, read_model
 from lvbag.learn.results import OutlierResult
@@ -111,11 +110,10 @@ def _judge(store: Store, settings: Settings, plan: OutlierModel, rows: pl.DataFr
 
     def make(folder: Path, cache: Path) -> OutlierJob:
         rows.write_parquet(folder / ROWS_NAME)
-        return OutlierJob(
-            folder=folder,
-            cache=cache,
-            parent_process=os.getpid(),
-            settings=public_settings(settings),
+        return OutlierJob.asked(
+            settings,
+            folder,
+            cache,
             night=plan.night,
             key=plan.key,
             start=start.night,

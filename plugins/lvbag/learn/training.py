@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvbag.learn.jobs import ClassifierJob, DetectorJob, Start, public_settings
+from lvbag.learn.jobs import ClassifierJob, DetectorJob, Start
 from lvbag.learn.launch import run_job
 from lvbag.learn.recipes import ClassifierRecipe, DetectorRecipe, recipe_digest
 from lvbag.learn.results import TrainingResult
@@ -44,22 +43,19 @@ def train(store: Store, settings: Settings, training: Training) -> TrainingResul
 
     def make(folder: Path, cache: Path) -> ClassifierJob | DetectorJob:
         model = ClassifierJob if training.kind is ModelKind.CLASSIFIER else DetectorJob
-        return model.model_validate(
-            {
-                "folder": folder,
-                "cache": cache,
-                "parent_process": os.getpid(),
-                "settings": public_settings(settings),
-                "data": training.data,
-                "recipe_name": training.recipe_name,
-                "recipe_sha256": recipe_digest(training.recipe),
-                "recipe": training.recipe,
-                "seed": training.seed,
-                "version": version,
-                "training_key": training.training_key,
-                "parent": alias.version if alias else None,
-                **({"start": training.start} if training.start is not None else {}),
-            }
+        return model.asked(
+            settings,
+            folder,
+            cache,
+            data=training.data,
+            recipe_name=training.recipe_name,
+            recipe_sha256=recipe_digest(training.recipe),
+            recipe=training.recipe,
+            seed=training.seed,
+            version=version,
+            training_key=training.training_key,
+            parent=alias.version if alias else None,
+            **({"start": training.start} if training.start is not None else {}),
         )
 
     run_job(f"lvbag.learn.run_{training.kind}", settings, make)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from lvbag.learn.errors import LearnError
-from lvbag.learn.jobs import Start, WeightsJob, public_settings
+from lvbag.learn.jobs import Start, WeightsJob
 from lvbag.learn.launch import run_job
 from lvbag.learn.recipes import NETWORKS, DetectorRecipe
 from lvbag.registry import champion, load_version
@@ -95,15 +94,7 @@ def _from_version(record: VersionRecord) -> Start:
 
 def _bring_in(store: Store, settings: Settings, network: str, file: Path | None, side_px: int) -> Weights:
     def make(folder: Path, cache: Path) -> WeightsJob:
-        return WeightsJob(
-            folder=folder,
-            cache=cache,
-            parent_process=os.getpid(),
-            settings=public_settings(settings),
-            network=network,
-            file=file,
-            image_side_px=side_px,
-        )
+        return WeightsJob.asked(settings, folder, cache, network=network, file=file, image_side_px=side_px)
 
     run_job("lvbag.learn.run_weights", settings, make)
     kept = load_weights(store, network)
