@@ -6,6 +6,8 @@ A night names object keys, table rows and reports, so that every task can comput
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
+from contextlib import suppress
 
 from lvbag.errors import LvbagError
 
@@ -23,6 +25,15 @@ def parse_night(text: str) -> dt.date:
     if night is None or night.isoformat() != text:
         raise NightError(f"night {text!r} is not a day written YYYY-MM-DD, such as 2026-11-23")
     return night
+
+
+def nights_in(names: Iterable[str]) -> list[dt.date]:
+    """The nights that folders are named after (`2026-11-23`, `night=2026-11-23`), in order, without all other names."""
+    found = set()
+    for name in names:
+        with suppress(NightError):
+            found.add(parse_night(name.removeprefix("night=")))
+    return sorted(found)
 
 
 def today() -> dt.date:

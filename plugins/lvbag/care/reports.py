@@ -10,13 +10,13 @@ from html import escape
 
 from lvbag.care.finding import Place
 from lvbag.curate import report_night
+from lvbag.nights import nights_in
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ObjectMissing, Store, keys
 
 log = logging.getLogger(__name__)
 
 STEPS = ("exact", "near", "validate")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PICTURE = re.compile(r'<img [^>]*src="data:image/[^>]*>')
 
 
@@ -58,9 +58,8 @@ def _reported_since(store: Store, nights: Iterable[dt.date]) -> list[dt.date]:
     first = min(nights, default=None)
     if first is None:
         return []
-    names = store.list_folders(Bucket.REPORTS, keys.night_report_prefix())
-    reported = [dt.date.fromisoformat(name) for name in names if _ISO.fullmatch(name)]
-    return sorted(night for night in reported if night >= first)
+    reported = nights_in(store.list_folders(Bucket.REPORTS, keys.night_report_prefix()))
+    return [night for night in reported if night >= first]
 
 
 def _can_be_made(store: Store, night: dt.date) -> bool:

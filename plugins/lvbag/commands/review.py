@@ -33,7 +33,9 @@ _ITEM = typer.Argument(help="KIND:SHA256 or KIND:SOURCE/LISTING, as `list` shows
 @review_app.command("list")
 def list_all(
     night: Annotated[str | None, typer.Option(help="YYYY-MM-DD; all nights when left out")] = None,
-    kind: Annotated[str | None, typer.Option(help="confidence, bag_size, outlier, unlabelled, picture")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="such as confidence, outlier or label_conflict; a wrong one lists all")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="items; 20 when left out, with --json all")] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is decided already")] = False,
     as_json: Annotated[bool, _JSON] = False,

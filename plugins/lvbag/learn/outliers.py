@@ -21,7 +21,7 @@ from lvbag.learn.jobs import digest
 from lvbag.learn.launch import run_job
 from lvbag.learn.outlier_records import ROWS_NAME, OutlierJob, OutlierModel, read_model
 from lvbag.learn.results import OutlierResult
-from lvbag.nights import NightError, parse_night
+from lvbag.nights import nights_in
 from lvbag.outliers import MODEL, SCORES, is_odd, read_outliers
 from lvbag.review import apply_decisions, read_decided
 from lvbag.settings import OutlierSettings, Settings
@@ -125,11 +125,7 @@ def _judge(store: Store, settings: Settings, plan: OutlierModel, rows: pl.DataFr
 
 def _earlier(store: Store, night: dt.date) -> _Start:
     """The last night before this one that left weights."""
-    for name in reversed(store.list_folders(Bucket.CURATED, keys.outliers_prefix())):
-        try:
-            before = parse_night(name.removeprefix("night="))
-        except NightError:
-            continue  # nobody's night
+    for before in reversed(nights_in(store.list_folders(Bucket.CURATED, keys.outliers_prefix()))):
         model = read_model(store, before) if before < night else None
         if model is not None and model.weights_sha256 is not None:
             return _Start(before, model.weights_sha256)

@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from lvbag import schemas
-from lvbag.nights import NightError, parse_night
+from lvbag.nights import nights_in
 from lvbag.outliers import read_outliers
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_columns
@@ -72,14 +72,5 @@ class NightTables:
 
 def nights_with_tables(store: Store) -> list[dt.date]:
     """Every night that was crawled or curated, in order."""
-    found = set()
-    for bucket, prefix in (
-        (Bucket.RAW, keys.all_listings_prefix()),
-        (Bucket.CURATED, keys.curated_images_prefix()),
-    ):
-        for name in store.list_folders(bucket, prefix):
-            try:
-                found.add(parse_night(name.removeprefix("night=")))
-            except NightError:
-                continue  # nobody's night; curation names it
-    return sorted(found)
+    crawled = store.list_folders(Bucket.RAW, keys.all_listings_prefix())
+    return nights_in([*crawled, *store.list_folders(Bucket.CURATED, keys.curated_images_prefix())])
