@@ -1,9 +1,9 @@
 """A detector trained by the product on one source of photographs, measured there and elsewhere, beside plain YOLO.
 
-Both start from scratch with the same network, picture size and labels, and work at the same time on the same machine,
-one thread each. The peer is `yolo train` with its defaults and `time` set to the budget; its last network is taken. It
-learns from all pictures of the training part, the product keeps three tenths of them for its own figures. Figures are
-those of `lvbag detector evaluate`, for both from ONNX files.
+Both start from scratch with the same network, picture size and labels, and work on two cores, one after the other. The
+peer is `yolo train` with its defaults and `time` set to as long as the product took (`--minutes` for another budget);
+its last network is taken. It learns from all pictures of the training part, the product keeps three tenths of them for
+its own figures. Figures are those of `lvbag detector evaluate`, for both from ONNX files.
 
     python bench/detector_sources.py [PHOTOS]
 
@@ -91,17 +91,20 @@ def store_of_ours(folder: Path, threads: int) -> Iterator[tuple[Store, Settings]
         yield store, settings
 
 
-def start_peer(folder: Path, train: Path, size: int, minutes: float, threads: int) -> subprocess.Popen[str]:
+def train_peer(folder: Path, train: Path, size: int, minutes: float, threads: int) -> tuple[Path, int]:
+    """Its last network as ONNX, and how many epochs its time was enough for."""
     quiet = {
         "YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(folder / "ultralytics"),
         "OMP_WAIT_POLICY": "passive",
     }  # fmt: skip
     arguments = ["yolo11n.yaml", str(peer_data(train, folder)), str(size), str(minutes / 60), str(folder), str(threads)]
-    log = (folder / "peer.log").open("w")
-    return subprocess.Popen(
-        [sys.executable, "-c", PEER, *arguments], env={**os.environ, **quiet}, stdout=log, stderr=log, text=True,
-        cwd=folder,
+    done = subprocess.run(
+        [sys.executable, "-c", PEER, *arguments], env={**os.environ, **quiet}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, cwd=folder, check=False,
     )  # fmt: skip
+    if done.returncode != 0:
+        raise SystemExit(done.stdout[-3000:])
+    return next(folder.rglob("last.onnx")), int(done.stdout.rpartition("epochs ")[2].split()[0])
 
 
 def draw_sheet(path: Path, photos: Path, detectors: dict[str, Path], settings: Settings, side: int = 150) -> None:
@@ -134,8 +137,8 @@ def main() -> None:
         "photos", type=Path, nargs="?", default=Path(__file__).parents[2] / "shared" / "data" / "photos"
     )
     parser.add_argument("--recipe", default="detector_yolo11n")
-    parser.add_argument("--minutes", type=float, default=40.0, help="the peer's time")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--minutes", type=float, help="the peer's time; by default ours")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--keep", type=Path, help="a folder for both ONNX files")
@@ -154,7 +157,6 @@ def main() -> None:
         sets = {"home": home, "away": away_set(away_photos, folder / "away")}
         with store_of_ours(folder, arguments.threads) as (store, settings):
             began = time.monotonic()
-            peer = None if arguments.no_peer else start_peer(folder, train, size, arguments.minutes, arguments.threads)
             trained = train_detector(store, settings, import_labels(store, settings, train).name, arguments.recipe)
             ours_s = time.monotonic() - began
             ours = folder / "ours.onnx"
@@ -163,14 +165,13 @@ def main() -> None:
                 "ours", ours_s, {where: try_detector(store, settings, str(ours), path) for where, path in sets.items()}
             )
             detectors = {"ours": ours}
-            if peer is not None:
-                if peer.wait() != 0:
-                    raise SystemExit((folder / "peer.log").read_text()[-3000:])
-                theirs = next(folder.rglob("last.onnx"))
-                detectors["plain"] = theirs
-                epochs = (folder / "peer.log").read_text().rpartition("epochs ")[2].split()[0]
-                figures = {where: try_detector(store, settings, str(theirs), path) for where, path in sets.items()}
-                tell(f"plain yolo train, {epochs} epochs", 60 * arguments.minutes, figures)
+            if not arguments.no_peer:
+                minutes = arguments.minutes or ours_s / 60
+                detectors["plain"], epochs = train_peer(folder, train, size, minutes, arguments.threads)
+                figures = {
+                    where: try_detector(store, settings, str(detectors["plain"]), path) for where, path in sets.items()
+                }
+                tell(f"plain yolo train, {epochs} epochs", 60 * minutes, figures)
             if arguments.sheet:
                 draw_sheet(arguments.sheet, away_photos, detectors, settings)
             if arguments.keep:
