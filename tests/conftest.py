@@ -22,6 +22,11 @@ ACCESS_KEY = "111122223333"
 SECRET_KEY = "a-secret-of-the-tests"
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Files run side by side: with a thread for every core in each, trainings wait for one another at every step.
+    os.environ["LVBAG_TRAIN__THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A whole demo takes longest by far: begun last, it would run alone."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)

@@ -56,9 +56,9 @@ def save_colour_detector(
 
 
 def publish_colour_detector(
-    store: Store, folder: Path, classes: tuple[str, ...] = ("Bag",), strength: float = 1.0
+    store: Store, folder: Path, classes: tuple[str, ...] = ("Bag",), strength: float = 1.0, champion: bool = True
 ) -> int:
-    """Publish it as a version and make it the champion; returns the number."""
+    """Publish it as a version and, unless told otherwise, make it the champion; returns the number."""
     folder.mkdir()
     save_colour_detector(folder / "model.onnx", classes=len(classes), strength=strength)
     number = reserve_version(store, ModelKind.DETECTOR, folder.name)
@@ -68,6 +68,8 @@ def publish_colour_detector(
         model=ModelSpec(architecture="yolo11n", image_side_px=SIDE, classes=classes), metrics={},
     )  # fmt: skip
     publish_version(store, ModelKind.DETECTOR, number, folder, record)
+    if not champion:
+        return number
     alias = Champion(version=number, since=AT, event="test", nonce=str(number))
     store.put(keys.champion(ModelKind.DETECTOR), json_bytes(alias.model_dump(mode="json")))
     return number

@@ -50,7 +50,10 @@ def train_detector(
     seed: Annotated[int, typer.Option(help="another seed makes another challenger", min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
-    """Train a detector on a label set, measure it beside the champion, and let the gate decide."""
+    """Train a detector on a label set, measure it beside the champion, and let the gate decide.
+
+    What an earlier detector decided narrowly is judged again by a new champion.
+    """
     from lvbag import learn
     from lvbag.labels import newest_labels
 
@@ -63,7 +66,11 @@ def train_detector(
     result = learn.train_detector(store, settings, name, recipe or settings.detector.recipe, seed=seed)
     emit(result, as_json)
     evaluation = learn.evaluate_detectors(store, settings, name, (result.version,))
-    _judge_and_promote(session, ModelKind.DETECTOR, evaluation.key, as_json)
+    if _judge_and_promote(session, ModelKind.DETECTOR, evaluation.key, as_json):
+        from lvbag.curate import reclean_all
+
+        for step in reclean_all(store, settings):  # what the predecessor decided narrowly, as the DAG does
+            emit(step, as_json)
 
 
 def _show_progress(as_json: bool) -> None:
@@ -72,15 +79,18 @@ def _show_progress(as_json: bool) -> None:
         logging.getLogger("lvbag.learn").setLevel(logging.INFO)
 
 
-def _judge_and_promote(session: Session, kind: ModelKind, evaluation: str, as_json: bool) -> None:
+def _judge_and_promote(session: Session, kind: ModelKind, evaluation: str, as_json: bool) -> bool:
+    """Whether there is a new champion."""
     from lvbag.registry import judge, promote
 
     at = dt.datetime.now(dt.UTC)
+    is_new = False
     for decision in judge(session.store, session.settings, kind, evaluation, at):
-        promote(session.store, kind, decision, at, by=getpass.getuser())
+        is_new |= promote(session.store, kind, decision, at, by=getpass.getuser())
         if as_json:
             print(decision.model_dump_json())
             continue
         console.print(decision.summary)
         for rule in decision.rules:
             console.print(f"  {'ok ' if rule.passed else 'NO '} {rule.rule}: {rule.sentence}", markup=False)
+    return is_new
