@@ -14,6 +14,7 @@ import typer
 from lvbag import __version__
 from lvbag.commands.care import gc, takedown, verify
 from lvbag.commands.catalog import catalog_app
+from lvbag.commands.classifier import classifier_app
 from lvbag.commands.classify import classify
 from lvbag.commands.crawl import crawl_app
 from lvbag.commands.curate import curate_app, night
@@ -54,6 +55,7 @@ app.command()(gc)
 app.add_typer(registry_app, name="registry")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(labels_app, name="labels")
+app.add_typer(classifier_app, name="classifier")
 app.add_typer(detector_app, name="detector")
 app.add_typer(crawl_app, name="crawl")
 app.add_typer(catalog_app, name="catalog")

@@ -196,6 +196,28 @@ OUTLIERS = pl.Schema(
 )
 """One row a kept picture of a product with enough of them, sorted by sha256: how odd it is among its product's."""
 
+SUSPICIONS = pl.Schema(
+    {
+        "night": pl.Date(),  # that kept the picture
+        "source": pl.String(),
+        "listing_id": pl.String(),
+        "image_url": pl.String(),
+        "seller_key": pl.String(),  # null when not stated
+        "sha256": pl.String(),  # of the original
+        "format": pl.String(),  # null where its night's table is gone
+        "style_code": pl.String(),  # the label that is judged
+        "split": pl.String(),
+        "fold": pl.Int32(),  # that the network which was asked has not seen
+        "predicted": pl.String(),  # what it names
+        "probability": pl.Float64(),  # of that
+        "own_probability": pl.Float64(),  # of the label
+        "quality": pl.Float64(),  # of the label, 0 to 1 (`lvbag.learn.suspicion_scores`)
+        "suspicious": pl.Boolean(),
+        "rank": pl.Int32(),  # from 1 for the most suspicious that nobody has decided about; 0: no question
+    }
+)
+"""One row an image of a snapshot whose label was judged by a network that had not seen it, sorted by sha256."""
+
 MANIFEST = pl.Schema(
     {
         "sha256": pl.String(),  # of the original
@@ -244,3 +266,17 @@ PREDICTIONS = pl.Schema(
     }
 )
 """One row a test image: what a version answered."""
+
+EVALUATED = pl.Schema(
+    {
+        "sha256": pl.String(),
+        "source": pl.String(),
+        "listing_id": pl.String(),
+        "style_code": pl.String(),
+        "version": pl.Int32(),
+        "predicted": pl.String(),
+        "probability": pl.Float64(),  # of the predicted product, at the version's temperature
+        "rank": pl.Int32(),  # of the true product among the predictions, from 1; null when the version does not know it
+    }
+)
+"""One row a version and test image of an evaluation, by version, then sha256."""

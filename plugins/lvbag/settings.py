@@ -323,6 +323,29 @@ class OutlierSettings(Group):
     )
 
 
+class SuspicionSettings(Group):
+    """Which labels are likely wrong, found by networks that have not seen them; people decide about them."""
+
+    enabled: bool = Field(default=True, description="look for them each week")
+    recipe: str = Field(
+        default="mobilenetv4_small",
+        description="of the networks, one a fold, which are thrown away; it may not start from the champion, which has "
+        "learnt these labels. With a GPU the recipe of the classifier itself finds more",
+    )
+    folds: Annotated[int, Field(ge=2, le=20)] = Field(
+        default=4, description="trainings; each sees all pictures but those of one fold"
+    )
+    min_images: PositiveInt = Field(
+        default=10, description="a label is not judged where its product has fewer pictures in the other folds"
+    )
+    max_images: Annotated[int, Field(ge=10)] = Field(
+        default=20_000, description="pictures that are looked at, the newest of every product in turns"
+    )
+    questions: Annotated[int, Field(ge=0)] = Field(
+        default=50, description="open questions at a time, the most suspicious labels first"
+    )
+
+
 class ReviewSettings(Group):
     """What machines are unsure of, and people are asked about."""
 
@@ -347,17 +370,26 @@ class TrainSettings(Group):
     min_new_images: PositiveInt = Field(default=100, description="new training images since the champion's snapshot")
     device: Literal["require", "prefer", "never"] = Field(default="prefer", description="a CUDA device")
     threads: Annotated[int, Field(ge=0)] = Field(default=0, description="of torch on the CPU; 0 takes every core")
+    processes: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=1, description="of one classifier's training, each with a GPU of its own; 0 takes every visible GPU"
+    )
     pretrained: bool = Field(
         default=False,
-        description="allow weights from the hubs of Hugging Face (classifier) and ultralytics (a detector's `start: "
-        "pretrained`, where none were brought in); needs the network",
+        description="allow the hubs of Hugging Face (classifier) and ultralytics (detector) for a recipe's `start: "
+        "pretrained` where no weights were brought in; needs the network",
     )
     approval: bool = Field(default=False, description="a person approves each promotion in the Airflow UI")
     timeout_s: PositiveFloat = Field(default=12 * 3600.0, description="of one training; then it is stopped")
     checkpoint_minutes: Annotated[float, Field(ge=0.0)] = Field(
         default=5.0,
-        description="between two checkpoints of a detector's training, each at an epoch's end: what a power failure "
-        "may cost; 0 stores one after every epoch",
+        description="between two checkpoints of a training, a detector's at an epoch's end, a classifier's at any "
+        "step: what a power failure may cost; 0 stores one after every epoch or step",
+    )
+    cache_gb: Annotated[float, Field(ge=0.0)] = Field(
+        default=200.0,
+        description="of shards and decoded pictures that this machine keeps (cache/training of the home), so that the "
+        "next training or evaluation need not fetch and decode; a million pictures of 224 px take 150. What was used "
+        "least recently goes first; with 0 nothing is kept and all pictures must fit into memory",
     )
 
 
@@ -367,10 +399,38 @@ class GateSettings(Group):
     min_gain: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
         default=0.0, description="top-1 (classifier) or mAP50-95 (detector) must rise by more than this"
     )
+    compare: Literal["all", "shared"] = Field(
+        default="all",
+        description="of classifiers. all: products that the champion has never seen count as its errors; shared: they "
+        "are left out. Both figures are always shown",
+    )
     evidence: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        default=1.0, description="largest one-sided McNemar p-value that is accepted; 1 shows it without requiring it"
+        default=1.0,
+        description="largest p-value that is accepted of a classifier's gain, by McNemar's test and by the bootstrap "
+        "of listings, both one-sided; 1 shows them without requiring them",
     )
     min_test_images: PositiveInt = Field(default=30, description="a smaller test set decides nothing")
+    max_product_loss: Share = Field(
+        default=0.4,
+        description="of a product's test images, that a classifier may get right less often than the champion; of 400 "
+        "products with 30 images each the worst loses 0.3 by chance alone (docs/gate.md); 1 allows any loss",
+    )
+    min_product_images: PositiveInt = Field(
+        default=30, description="test images of a product for it to be looked at alone; of fewer a loss is chance"
+    )
+    max_ece_rise: Share = Field(
+        default=0.1,
+        description="of a classifier's expected calibration error, 0 to 1; with 60 test images it rises by 0.07 by "
+        "chance, with 500 by 0.02 (docs/gate.md); 1 allows any rise",
+    )
+    max_latency_factor: Annotated[float, Field(ge=0.0)] = Field(
+        default=5.0,
+        description="times the champion's time for one picture on one thread of a CPU; wide, because other work "
+        "disturbs the timing; 0 shows it only",
+    )
+    max_size_factor: Annotated[float, Field(ge=0.0)] = Field(
+        default=10.0, description="times the size of the champion's ONNX file; 0 shows it only"
+    )
     chance_factor: PositiveFloat = Field(
         default=2.0, description="the first classifier must beat chance by this factor"
     )
@@ -404,6 +464,7 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelSettings()
     detector: DetectorSettings = DetectorSettings()
     outliers: OutlierSettings = OutlierSettings()
+    suspicions: SuspicionSettings = SuspicionSettings()
     review: ReviewSettings = ReviewSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()

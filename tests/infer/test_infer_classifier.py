@@ -55,6 +55,15 @@ def test_products_come_with_probabilities_best_first_whatever_the_batch(tmp_path
     assert len(classifier.classify([plain(RED)], top=9)[0]) == 3
 
 
+def test_scores_are_divided_by_the_temperature_of_the_record(tmp_path: Path) -> None:
+    path = colour_classifier(tmp_path / "model.onnx")
+    plain_one, cooled = (open_classifier(path, record(temperature=value)) for value in (1.0, 4.0))
+    ((sure,),), ((unsure,),) = (one.classify([plain(RED)], top=1) for one in (plain_one, cooled))
+    assert sure.style_code == unsure.style_code
+    assert sure.probability == pytest.approx(np.exp(10) / (np.exp(10) + 2), abs=1e-6)
+    assert unsure.probability == pytest.approx(np.exp(2.5) / (np.exp(2.5) + 2), abs=1e-6)
+
+
 def test_the_answer_for_a_picture_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:
     classifier = open_classifier(colour_classifier(tmp_path / "model.onnx"), record())
     pictures = [plain((n * 10, 255 - n * 10, n)) for n in range(20)]
@@ -208,7 +217,7 @@ def test_an_unreadable_photo_does_not_harm_the_others(
     (tmp_path / "text.jpg").write_text("no picture", encoding="utf-8")
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:200])
     paths = [tmp_path / "text.jpg", photo, tmp_path / "missing.jpg", tmp_path, tmp_path / "cut.png"]
-    answers = classify_photos(store, settings, paths)
+    answers = list(classify_photos(store, settings, paths))
     assert [answer.file for answer in answers] == [str(path) for path in paths]
     assert [answer.error for answer in answers] == [
         "no picture that can be used (not_an_image)",
@@ -224,11 +233,11 @@ def test_a_champion_whose_file_was_changed_is_not_used(
     store: Store, settings: Settings, home: Path, photo: Path, tmp_path: Path
 ) -> None:
     champion_classifier(store, tmp_path / "c")
-    assert classify_photos(store, settings, [photo])[0].predictions
+    assert next(classify_photos(store, settings, [photo])).predictions
     assert len(list((home / "cache").rglob("model.onnx"))) == 1
     ref = keys.version_file(ModelKind.CLASSIFIER, 1, "model.onnx")
     store.put(ref, store.get(ref) + b"\0")
-    assert classify_photos(store, settings, [photo])[0].predictions, "the checked copy of this machine still serves"
+    assert next(classify_photos(store, settings, [photo])).predictions, "the checked copy of this machine still serves"
     next((home / "cache").rglob("model.onnx")).unlink()
     with pytest.raises(CorruptObject, match="classifier version 0001"):
         classify_photos(store, settings, [photo])

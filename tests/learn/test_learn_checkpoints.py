@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lvbag.learn.detector_checkpoints import NEWEST, Checkpoints, Progress, TrainingState, capture, restore
+from lvbag.learn.checkpoints import NEWEST, Checkpoints, Place, TrainingState
+from lvbag.learn.detector_checkpoints import DetectorProgress, capture, restore
 from lvbag.store import Bucket, ModelKind, Store, StoreUnavailable, keys
 
 torch = pytest.importorskip("torch")
@@ -16,13 +17,17 @@ torch = pytest.importorskip("torch")
 KEY = "ab12"
 
 
-def state(epochs: int) -> TrainingState:
-    progress = Progress(epochs, tuple(1 / (1 + epoch) for epoch in range(epochs)), 12.5 * epochs, 7 * epochs)
-    return TrainingState(progress, {"network.weight": torch.full((2, 3), float(epochs))})
+def progress(epochs: int, updates: int) -> DetectorProgress:
+    losses = tuple(1 / (1 + epoch) for epoch in range(epochs))
+    return DetectorProgress(epochs=epochs, of=9, losses=losses, seconds=12.5 * epochs, updates=updates)
 
 
-def opened(store: Store, folder: Path, every_s: float = 3600.0) -> Checkpoints:
-    return Checkpoints(store, KEY, folder, every_s, of=9)
+def state(epochs: int) -> TrainingState[DetectorProgress]:
+    return TrainingState(progress(epochs, 7 * epochs), {"network.weight": torch.full((2, 3), float(epochs))})
+
+
+def opened(store: Store, folder: Path, every_s: float = 3600.0) -> Checkpoints[DetectorProgress]:
+    return Checkpoints(store, Place(ModelKind.DETECTOR, KEY, "ultralytics"), DetectorProgress, folder, every_s)
 
 
 def stored(store: Store) -> list[str]:
@@ -101,7 +106,7 @@ def test_a_store_that_fails_does_not_end_the_training_and_is_tried_again(
         patch.setattr(Store, "upload", fail)
         checkpoints.note(state(1))
         checkpoints.flush_when_due()
-    assert "after epoch 1 could not be stored: the store is away" in capsys.readouterr().out
+    assert "after epoch 1/9 could not be stored: the store is away" in capsys.readouterr().out
     checkpoints.flush_when_due()
     assert stored(store) == ["epoch-0001", NEWEST]
 
@@ -140,7 +145,7 @@ def test_a_restored_trainer_goes_on_as_if_nothing_had_happened(optimizer: str) -
     whole, broken, fresh = (trainer(optimizer) for _ in range(3))
     train(whole, range(6))
     train(broken, range(3))
-    captured = capture(broken, Progress(2, (1.0, 0.5), 10.0, broken.ema.updates))
+    captured = capture(broken, progress(2, broken.ema.updates))
     train(broken, range(3, 5))  # what happens after the checkpoint is lost, and must not reach into it
     restore(fresh, captured)
     assert (fresh.start_epoch, fresh.ema.updates) == (2, 3)

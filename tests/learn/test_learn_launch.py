@@ -53,6 +53,14 @@ def launch(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     return run
 
 
+def test_what_a_process_says_of_its_failure_is_told_whatever_comes_after_it(launch: Callable[..., int]) -> None:
+    body = "print('error: the cause of it all')\nprint('\\n'.join(str(n) for n in range(50)))\nraise SystemExit(3)"
+    with pytest.raises(
+        LearnError, match=r"failed with status 3; its last lines:\n  error: the cause of it all\n  30\n"
+    ):
+        launch(body)
+
+
 def child_pid(tmp_path: Path) -> int:
     return int((tmp_path / "home" / "cache" / "pid").read_text())
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 pytest.importorskip("cv2")
 
 from lvbag.labels.records import LabelledBox
-from lvbag.learn.recipes import DetectorScenes
+from lvbag.learn.detector_recipe import DetectorScenes
 from lvbag.learn.scenes import composing, writing
 from lvbag.learn.scenes.composing import Material, compose
 from lvbag.learn.scenes.cutouts import Cutout, cut_out

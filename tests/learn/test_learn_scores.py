@@ -6,34 +6,58 @@ import numpy as np
 import pytest
 
 from lvbag.learn.detection_scores import Found, Truth, detection_figures
-from lvbag.learn.scores import answers, confusion, figures, pairs, shared_top1
+from lvbag.learn.scores import answers, confusion, figures, pairs, right_by_product, within
 
 CLASSES = ("A", "B", "C", "D", "E", "F")
 
 
 def given(*tops: str, truths: tuple[str, ...], classes: tuple[str, ...] = CLASSES):  # type: ignore[no-untyped-def]
-    """Answers in which the named class comes first and the others follow in order."""
-    rows = np.array([[0.9 if name == top else 0.05 - 0.001 * i for i, name in enumerate(classes)] for top in tops])
-    return answers(rows, classes, truths)
+    """Answers in which the named class comes first, with 0.9, and the others follow in order."""
+    rows = np.array([[0.0 if name == top else 0.05 - 0.001 * i for i, name in enumerate(classes)] for top in tops])
+    shares = np.where(rows == 0.0, 0.9, 0.1 * rows / rows.sum(axis=1, keepdims=True))
+    return answers(np.log(shares), classes, truths)
 
 
 def test_ranks_count_from_one_and_an_unknown_product_has_none() -> None:
     result = given("A", "B", "B", "F", truths=("A", "A", "Z", "E"))
     assert result.rank.tolist() == [1, 2, 0, 6]
     assert result.predicted == ("A", "B", "B", "F")
-    assert result.probability.tolist() == [0.9] * 4
+    assert result.probability.tolist() == pytest.approx([0.9] * 4)
 
 
 def test_figures_are_shares_of_all_pictures_and_macro_is_by_product() -> None:
     result = given("A", "A", "A", "B", "F", "A", truths=("A", "A", "A", "A", "E", "Z"))
     counted = figures(result)
     assert counted["top1"] == pytest.approx(3 / 6)
+    assert counted["top2"] == pytest.approx(4 / 6)
     assert counted["top3"] == pytest.approx(4 / 6)
     assert counted["top5"] == pytest.approx(4 / 6)
     assert counted["macro_accuracy"] == pytest.approx((3 / 4 + 0 + 0) / 3)
     assert (counted["test_images"], counted["classes"]) == (6, 3)
-    assert shared_top1(result, ("A", "E")) == pytest.approx(3 / 5)
-    assert shared_top1(result, ("Q",)) is None
+    # A: 3 of its 4 pictures, said 4 times; E and Z: never said
+    assert counted["macro_f1"] == pytest.approx((2 * 3 / (4 + 4)) / 3)
+    assert counted["ece"] == counted["ece_untempered"] == pytest.approx(0.9 - 3 / 6)
+    assert right_by_product(result) == {"A": 3, "E": 0, "Z": 0}
+    assert within(result, ("A", "E")).tolist() == [True] * 5 + [False]
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
+    random = np.random.default_rng(4)
+    truths = tuple(str(name) for name in random.choice(list("ABCD"), 80))
+    result = answers(random.normal(size=(80, 6)), CLASSES, truths)
+    table = confusion(result, CLASSES)
+    hits = table.diagonal()[:4]
+    precision, recall = hits / table.sum(axis=0)[:4], hits / table.sum(axis=1)[:4]
+    assert figures(result)["macro_f1"] == pytest.approx(np.mean(2 * precision * recall / (precision + recall)))
+
+
+def test_a_temperature_changes_how_sure_an_answer_is_and_not_which_it_is() -> None:
+    scores = np.random.default_rng(5).normal(size=(50, 6)) * 4
+    plain, cooled = (answers(scores, CLASSES, ("A",) * 50, temperature) for temperature in (1.0, 3.0))
+    assert plain.predicted == cooled.predicted
+    assert (plain.rank == cooled.rank).all()
+    assert (cooled.probability < plain.probability).all()
+    assert cooled.untempered.tolist() == plain.probability.tolist() == plain.untempered.tolist()
 
 
 def test_pairs_count_who_was_right() -> None:
@@ -42,6 +66,8 @@ def test_pairs_count_who_was_right() -> None:
     challenger = given("A", "B", "A", "B", "A", truths=truths)
     counted = pairs(champion, challenger)
     assert (counted.both, counted.only_champion, counted.only_challenger, counted.neither) == (1, 1, 2, 1)
+    some = pairs(champion, challenger, within(champion, ("B",)))
+    assert (some.both, some.only_champion, some.only_challenger, some.neither) == (0, 0, 1, 1)
 
 
 def test_confusion_has_truth_down_and_answer_across() -> None:

@@ -1,11 +1,12 @@
-"""The parts of training that work on tensors: augmentation, device, a loss that is no number."""
+"""The parts of training that work on tensors: augmentation, objective, device, a loss that is no number."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from lvbag.learn.classifier_recipe import ClassifierAugment, ClassifierRecipe
 from lvbag.learn.errors import LearnError
-from lvbag.learn.recipes import ClassifierAugment, ClassifierRecipe
 from lvbag.settings import TrainSettings
 
 torch = pytest.importorskip("torch")
@@ -58,10 +59,124 @@ def test_a_required_device_that_is_not_there_is_named_with_the_setting() -> None
     assert choose_device(TrainSettings(device="prefer")).type == "cpu"
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_names_the_remedy() -> None:
-    from lvbag.learn.run_classifier import check_loss
+# ------------------------------------------------------------------ RandAugment
 
-    recipe = ClassifierRecipe(kind="classifier", model="test_efficientnet", learning_rate=5.0)
-    assert check_loss(0.5, 1, recipe) == 0.5
-    with pytest.raises(LearnError, match=r"the loss became nan in epoch 3; lower learning_rate \(5\.0\)"):
-        check_loss(float("nan"), 3, recipe)
+CALM = STILL.model_copy(update={"randaugment": 10.0, "randaugment_layers": 4})
+
+
+def test_randaugment_changes_pictures_and_leaves_grey_grey_and_white_around() -> None:
+    grey = torch.rand(64, 1, 24, 24, generator=torch.Generator().manual_seed(2)).expand(-1, 3, -1, -1).contiguous()
+    out = changed(CALM, pixels=grey)
+    assert (out - grey).abs().amax(dim=(1, 2, 3)).gt(0.02).float().mean() > 0.7
+    assert torch.allclose(out[:, 0], out[:, 2], atol=1e-5), "no operation colours what has no colour"
+    plain = changed(STILL, pixels=grey)
+    assert torch.allclose(changed(STILL.model_copy(update={"randaugment": 0.0}), pixels=grey), plain)
+
+
+def test_randaugment_never_turns_one_hue_into_another() -> None:
+    colours = torch.tensor([[0.8, 0.4, 0.2], [0.2, 0.7, 0.3], [0.3, 0.3, 0.9]]).repeat(40, 1)
+    pixels = colours.view(-1, 3, 1, 1).expand(-1, 3, 16, 16).contiguous()
+    middle = changed(CALM, pixels=pixels)[:, :, 8, 8]
+    spread = middle.amax(dim=1) - middle.amin(dim=1)
+    seen = spread > 0.05  # the others became grey, white or black
+    assert seen.sum() > 30
+    assert torch.equal(middle.argmax(dim=1)[seen], colours.argmax(dim=1)[seen])
+
+
+def test_more_magnitude_and_more_layers_change_more() -> None:
+    def change(magnitude: float, layers: int) -> float:
+        recipe = STILL.model_copy(update={"randaugment": magnitude, "randaugment_layers": layers})
+        return float((changed(recipe, pixels=pictures(128)) - changed(STILL, pixels=pictures(128))).abs().mean())
+
+    assert change(3, 2) < change(9, 2)
+    assert change(9, 1) < change(9, 4)
+
+
+# ------------------------------------------------------------------ objective
+
+
+def recipe(**values: object) -> ClassifierRecipe:
+    return ClassifierRecipe.model_validate({"kind": "classifier", "model": "test_efficientnet", **values})
+
+
+def test_logit_adjustment_makes_up_for_what_is_rare_and_nothing_else() -> None:
+    from lvbag.learn.objective import make_loss
+
+    counts, cpu = np.array([90, 9, 1]), torch.device("cpu")
+    scores = torch.tensor([[1.0, 0.5, -0.2], [0.1, 0.3, 2.0]])
+    targets = torch.tensor([2, 0])
+    plain = make_loss(recipe(label_smoothing=0), counts, cpu)(scores, targets)
+    assert torch.allclose(plain, torch.nn.functional.cross_entropy(scores, targets))
+    tau = make_loss(recipe(label_smoothing=0, logit_adjustment=1.5), counts, cpu)
+    wanted = scores + 1.5 * torch.tensor([0.9, 0.09, 0.01]).log()
+    assert torch.allclose(tau(scores, targets), torch.nn.functional.cross_entropy(wanted, targets))
+    # a product without a training picture counts as one, not as none
+    assert torch.isfinite(make_loss(recipe(logit_adjustment=1), np.array([9, 0, 1]), cpu)(scores, targets))
+
+
+def test_labels_are_smoothed_as_labels_and_as_shares() -> None:
+    from lvbag.learn.objective import make_loss
+
+    loss = make_loss(recipe(label_smoothing=0.2), np.array([1, 1, 1]), torch.device("cpu"))
+    scores, targets = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1, 0])
+    shares = torch.nn.functional.one_hot(targets, 3).float()
+    assert torch.allclose(loss(scores, targets), loss(scores, shares))
+    assert not torch.allclose(loss(scores, targets), torch.nn.functional.cross_entropy(scores, targets))
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.4, 0.0), (0.0, 1.0)])
+def test_pictures_and_their_labels_are_mixed_in_pairs(mixup: float, cutmix: float) -> None:
+    from lvbag.learn.objective import make_mixing
+
+    np.random.seed(3)
+    pixels, labels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 16, 16).clone(), torch.tensor([0, 1, 2, 3])
+    mixed, shares = make_mixing(recipe(mixup=mixup, cutmix=cutmix), 4)(pixels, labels)
+    assert torch.allclose(shares.sum(dim=1), torch.ones(4))
+    # whatever share of picture 3 is in picture 0, its label has the same share of 3
+    assert torch.allclose(mixed.mean(dim=(1, 2, 3)), (shares * torch.arange(4.0)).sum(dim=1), atol=1e-4)
+    assert 0 < float(shares[0, 3]) < 1
+    assert make_mixing(recipe(), 4) is None
+
+
+def test_the_last_epochs_are_not_mixed() -> None:
+    from lvbag.learn.objective import is_mixed
+
+    chosen = recipe(epochs=10, mixup=0.2, unmixed=0.2)
+    assert [is_mixed(chosen, epoch) for epoch in range(10)] == [True] * 8 + [False] * 2
+    assert not is_mixed(recipe(epochs=10, unmixed=1.0), 0)
+
+
+# ------------------------------------------------------------------ losses
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_names_step_pictures_and_remedy() -> None:
+    from lvbag.learn.losses import Losses
+
+    names = [f"{number:064x}" for number in range(40)]
+    losses = Losses(recipe(learning_rate=5.0), names, steps=20, sum_=0.0)
+    for step in range(1, 27):
+        losses.note(step, np.arange(5), torch.tensor(0.5))
+    losses.note(27, np.array([7, 3, 9, 11, 30]), torch.tensor(float("nan")))
+    with pytest.raises(LearnError) as error:
+        losses.read()
+    text = str(error.value)
+    assert f"became nan in epoch 2, step 7 of 20, on the 5 pictures {names[7]}, {names[3]}" in text
+    assert "lower learning_rate (5.0)" in text
+    assert names[30] not in text
+
+
+def test_losses_are_summed_in_their_order_and_an_epoch_that_goes_on_keeps_its_sum() -> None:
+    from lvbag.learn.losses import Losses
+
+    values = [float(value) for value in np.random.default_rng(0).random(20)]
+    whole = Losses(recipe(), [], steps=20, sum_=0.0)
+    first = Losses(recipe(), [], steps=20, sum_=0.0)
+    for step, value in enumerate(values, start=1):
+        whole.note(step, np.arange(2), torch.tensor(value))
+        if step <= 7:
+            first.note(step, np.arange(2), torch.tensor(value))
+    second = Losses(recipe(), [], steps=20, sum_=first.read())
+    for step, value in enumerate(values[7:], start=8):
+        second.note(step, np.arange(2), torch.tensor(value))
+    assert second.end_epoch() == whole.end_epoch()
+    assert whole.read() == 0.0

@@ -106,6 +106,7 @@ def test_a_classifier_is_trained_published_reused_and_measured_against_the_champ
         "predictions.parquet",
         "confusion.png",
         "curve.png",
+        "curve.tfevents",
         "card.md",
     }
     ref = keys.version_file(ModelKind.CLASSIFIER, trained.version, "predictions.parquet")

@@ -1,7 +1,8 @@
 """Name the product in a picture with the classifier's ONNX file.
 
 Pictures go in exactly as in training: `lvbag.images.square`, then 0 to 1, then the record's mean and standard
-deviation. The network answers (batch, classes) with one score a product; softmax makes them probabilities.
+deviation. The network answers (batch, classes) with one score a product; divided by the record's temperature, softmax
+makes them probabilities.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Classifier:
             raise ModelError(
                 f"{self._session.name} answers with what is no number; roll back to another version, or train again"
             )
-        return softmax(scores)
+        return softmax(scores / self._spec.temperature)
 
     def _prepare(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """(3, side, side) float32."""

@@ -74,7 +74,7 @@ class Detector:
 
         Boxes below `detector.confidence` do not count; of boxes that overlap by more than `detector.iou`
         (intersection over union, whatever their classes) the most confident stays. Raises `ModelError` when the
-        network's answer does not have the shape that its record promises.
+        network's answer does not have the shape that its record promises, or is no number.
         """
         if not images:
             return []
@@ -85,6 +85,10 @@ class Detector:
             raise ModelError(
                 f"{self._session.name} answers with shape {output.shape}; a detector of the classes "
                 f"{', '.join(self._classes)} exported without NMS answers (batch, {4 + len(self._classes)}, anchors)"
+            )
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"{self._session.name} answers with what is no number; roll back to another version, or train again"
             )
         return [self._read(answer, place) for answer, place in zip(output, places, strict=True)]
 

@@ -8,7 +8,7 @@ learned from whole pictures, the whole picture is named, and the answer says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,14 +58,14 @@ class Champions:
     bag_classes: tuple[str, ...] = ()  # those of the detector's classes that are bags
 
 
-def classify_photos(store: Store, settings: Settings, paths: Sequence[Path], top: int = 5) -> list[PhotoAnswer]:
-    """Name the bag in each photo, in the order given; `top` products each.
+def classify_photos(store: Store, settings: Settings, paths: Sequence[Path], top: int = 5) -> Iterator[PhotoAnswer]:
+    """Name the bag in each photo, in the order given, each as soon as it is seen; `top` products each.
 
-    Raises `LvbagError` when there is no champion classifier, `CorruptObject` when a champion's file was changed, and
-    `ModelError` when a model does not open; what is wrong with a photo stands in its own answer instead.
+    Raises, at once, `LvbagError` when there is no champion classifier, `CorruptObject` when a champion's file was
+    changed, and `ModelError` when a model does not open; what is wrong with a photo stands in its own answer instead.
     """
     champions = open_champions(store, settings)
-    return [_answer(path, champions, settings, top) for path in paths]
+    return (_answer(path, champions, settings, top) for path in paths)
 
 
 def open_champions(store: Store, settings: Settings) -> Champions:

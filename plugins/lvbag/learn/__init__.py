@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         load_classifier_recipe,
         load_detector_recipe,
     )
-    from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, TrainingResult
+    from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, SuspicionResult, TrainingResult
+    from lvbag.learn.suspicions import find_suspicions
 
 _HOMES = {
     "ClassifierRecipe": "recipes",
@@ -29,11 +30,13 @@ _HOMES = {
     "OutlierResult": "results",
     "Readiness": "results",
     "RecipeError": "recipes",
+    "SuspicionResult": "results",
     "TrainingResult": "results",
     "enough_new": "plan",
     "evaluate_classifiers": "classifier",
     "evaluate_detectors": "detector",
     "find_outliers": "outliers",
+    "find_suspicions": "suspicions",
     "load_classifier_recipe": "recipes",
     "load_detector_recipe": "recipes",
     "train_classifier": "classifier",
@@ -48,11 +51,13 @@ __all__ = [
     "OutlierResult",
     "Readiness",
     "RecipeError",
+    "SuspicionResult",
     "TrainingResult",
     "enough_new",
     "evaluate_classifiers",
     "evaluate_detectors",
     "find_outliers",
+    "find_suspicions",
     "load_classifier_recipe",
     "load_detector_recipe",
     "train_classifier",

@@ -10,10 +10,14 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
+
+import psutil
 
 from lvbag.errors import LvbagError
 from lvbag.learn.jobs import RESULT_NAME, Job, JobResult
@@ -53,7 +57,42 @@ def say(line: str) -> None:
 
 def check_parent(job: Job) -> None:
     """Stop when the process that asked is gone: nobody would read the result. Called once an epoch."""
-    if os.getppid() != job.parent_process:
+    if is_orphan(job):
+        raise Stopped(143)
+
+
+def is_orphan(job: Job) -> bool:
+    """Whether the process that asked is gone; where there are several processes, torchrun stands in between."""
+    parent = os.getppid()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        try:
+            parent = psutil.Process(parent).ppid()
+        except psutil.NoSuchProcess:
+            return True
+    return parent != job.parent_process
+
+
+@dataclass
+class StopRequest:
+    """Whether SIGTERM has arrived."""
+
+    is_there: bool = False
+
+
+@contextmanager
+def between_steps() -> Iterator[StopRequest]:
+    """SIGTERM waits within the block, which looks for it where it can stop; it is obeyed at the block's end."""
+    request = StopRequest()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.is_there = True
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if request.is_there:
         raise Stopped(143)
 
 

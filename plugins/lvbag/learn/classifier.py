@@ -9,6 +9,8 @@ from lvbag.learn.jobs import digest
 from lvbag.learn.recipes import load_classifier_recipe, recipe_digest
 from lvbag.learn.results import EvaluationResult, TrainingResult
 from lvbag.learn.training import Training, train
+from lvbag.learn.weights import choose_start
+from lvbag.registry.records import SCRATCH
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store
 
@@ -16,12 +18,18 @@ from lvbag.store import ModelKind, Store
 def train_classifier(store: Store, settings: Settings, snapshot: str, recipe: str, seed: int = 0) -> TrainingResult:
     """Train the recipe on a snapshot and publish the version, unless the same training stands already.
 
-    The same snapshot, recipe, seed and start (from scratch or `train.pretrained`) own the same version number,
-    whoever asks how often. Raises `RecipeError`, and `LearnError` when the training fails.
+    The same snapshot, recipe, seed and weights to start from own the same version number, whoever asks how often.
+    Raises `RecipeError`, and `LearnError` when the training fails.
     """
     plan = load_classifier_recipe(recipe)
-    key = digest("classifier", snapshot, recipe_digest(plan), seed, settings.train.pretrained)
-    return train(store, settings, Training(ModelKind.CLASSIFIER, snapshot, recipe, plan, seed, key))
+
+    def key_of(start: str) -> str:
+        own = ("classifier", snapshot, recipe_digest(plan), seed)
+        return digest(*own) if start == SCRATCH else digest(*own, start)
+
+    start = choose_start(store, settings, plan, key_of)
+    key = key_of(start.named if start else SCRATCH)
+    return train(store, settings, Training(ModelKind.CLASSIFIER, snapshot, recipe, plan, seed, key, start))
 
 
 def evaluate_classifiers(

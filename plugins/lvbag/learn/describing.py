@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from lvbag import __version__
-from lvbag.learn.jobs import DetectorJob, TrainingJob
+from lvbag.learn.jobs import ClassifierJob, DetectorJob, TrainingJob
 from lvbag.registry.records import SCRATCH, ModelSpec, VersionRecord
 from lvbag.store import ModelKind
 
@@ -33,6 +33,5 @@ def describe(
 
 
 def _start(job: TrainingJob) -> str:
-    if isinstance(job, DetectorJob):
-        return SCRATCH if job.start is None else job.start.named
-    return "weights of timm from the hub" if job.read_settings().train.pretrained else SCRATCH
+    start = job.start if isinstance(job, ClassifierJob | DetectorJob) else None
+    return SCRATCH if start is None else start.named

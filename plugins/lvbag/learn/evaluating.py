@@ -15,11 +15,16 @@ from lvbag.store import ModelKind, Store, keys
 
 log = logging.getLogger(__name__)
 
+_DATA_CHARS, _DIGEST_CHARS = 40, 16
+"""In the key of an evaluation, of which a name in the store may have 64."""
 
 MODULES = {
     ModelKind.CLASSIFIER: "lvbag.learn.run_evaluate",
     ModelKind.DETECTOR: "lvbag.learn.run_evaluate_detector",
 }
+
+MEASURED: dict[ModelKind, tuple[str, ...]] = {ModelKind.CLASSIFIER: ("listings, products, calibration",)}
+"""Part of the key: what was evaluated before these were measured is evaluated again rather than found."""
 
 
 def evaluate(
@@ -34,7 +39,7 @@ def evaluate(
     if decided := _decided_before(store, kind, data, best, frozenset(challengers)):
         log.info("evaluate.decided kind=%s data=%s key=%s", kind, data, decided.key)
         return decided
-    key = digest(str(kind), data, best, others)
+    key = _key(kind, data, best, others)
     if store.exists(keys.evaluation(kind, key)):
         log.info("evaluate.reused kind=%s data=%s key=%s", kind, data, key)
         return EvaluationResult(key, best, others)
@@ -47,6 +52,12 @@ def evaluate(
     run_job(MODULES[kind], settings, make)
     log.info("evaluate.done kind=%s data=%s key=%s champion=%s challengers=%s", kind, data, key, best, others)
     return EvaluationResult(key, best, others)
+
+
+def _key(kind: ModelKind, data: str, best: int | None, others: tuple[int, ...]) -> str:
+    """By its snapshot first, so that a person who browses the bucket finds it; a detector's as it ever was."""
+    own = digest(str(kind), data, best, others, *MEASURED.get(kind, ()))
+    return f"{data[:_DATA_CHARS]}-{own[:_DIGEST_CHARS]}" if kind in MEASURED else own
 
 
 def _decided_before(

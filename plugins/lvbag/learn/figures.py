@@ -29,18 +29,30 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], products: Sequence
     figure.savefig(path, dpi=110, metadata=_NO_TIME)
 
 
-def draw_curve(path: Path, loss: Sequence[float], score: Sequence[float], score_name: str = "val top-1") -> None:
-    """Loss and a score by epoch, as a PNG file; the score may be empty."""
+def draw_curve(
+    path: Path,
+    loss: Sequence[float],
+    score: Sequence[float],
+    score_name: str = "val top-1",
+    *,
+    rates: Sequence[float] = (),
+) -> None:
+    """Loss, a score and the learning rate by epoch, as a PNG file; score and rates may be empty."""
     figure, axes = _axes(6)
     epochs = range(1, len(loss) + 1)
     axes.plot(epochs, loss, color="tab:red", label="loss")
     axes.set_xlabel("epoch")
-    axes.set_ylabel("loss")
+    axes.set_ylabel("loss", color="tab:red")
     if score:
         right = axes.twinx()
         right.plot(epochs, score, color="tab:blue")
         right.set_ylabel(score_name, color="tab:blue")
         right.set_ylim(0, 1)
+    if rates:
+        above = axes.inset_axes((0.0, 1.02, 1.0, 0.18), sharex=axes)
+        above.plot(epochs, rates, color="tab:green")
+        above.set_ylabel("rate", color="tab:green")
+        above.tick_params(labelbottom=False)
     figure.savefig(path, dpi=110, metadata=_NO_TIME)
 
 

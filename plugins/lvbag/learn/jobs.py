@@ -53,12 +53,6 @@ class TrainingJob(Job):
     parent: int | None
 
 
-class ClassifierJob(TrainingJob):
-    """Train one classifier."""
-
-    recipe: ClassifierRecipe
-
-
 class Start(BaseModel):
     """The weights that a training starts from: of a version, or brought in (`version` is None)."""
 
@@ -68,6 +62,13 @@ class Start(BaseModel):
     sha256: str  # of the file of tensors
     classes: tuple[str, ...]
     version: int | None
+
+
+class ClassifierJob(TrainingJob):
+    """Train one classifier; `start` is None for scratch."""
+
+    recipe: ClassifierRecipe
+    start: Start | None = None
 
 
 class DetectorJob(TrainingJob):
@@ -82,7 +83,7 @@ class WeightsJob(Job):
 
     network: str
     file: Path | None
-    image_side_px: int
+    image_side_px: int  # of a detector's ONNX file; 0 for a classifier, of which only tensors are kept
 
 
 class EvaluationJob(Job):

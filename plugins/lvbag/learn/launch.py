@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 KEPT_LINES = 20
 """Of a failed process's output, for the error's message."""
+ERROR = "error: "
+"""Begins what a process says of its own failure."""
 GRACE_S = 15.0
 """Between SIGTERM and SIGKILL."""
 
@@ -42,10 +44,11 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 SomeJob = TypeVar("SomeJob", bound=Job)
 
 
-def run_job(module: str, settings: Settings, make: Callable[[Path, Path], SomeJob]) -> JobResult:
+def run_job(module: str, settings: Settings, make: Callable[[Path, Path], SomeJob], processes: int = 1) -> JobResult:
     """Run `python -m <module> job.json` to its end; `make(folder, cache)` gives the job.
 
-    Raises `LearnError` with the last lines when the process fails, is stopped, or takes longer than `train.timeout_s`.
+    Several processes are torchrun's. Raises `LearnError` with the last lines when the process fails, is stopped, or
+    takes longer than `train.timeout_s`.
     """
     cache = home_dir() / "cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -53,13 +56,29 @@ def run_job(module: str, settings: Settings, make: Callable[[Path, Path], SomeJo
         folder = Path(name)
         job = make(folder, cache)
         (folder / JOB_NAME).write_text(job.model_dump_json(), encoding="utf-8")
-        _run(
-            [sys.executable, "-m", module, str(folder / JOB_NAME)], child_environment(settings, cache), module, settings
-        )
+        command = [sys.executable, "-m", *_torchrun(processes), module, str(folder / JOB_NAME)]
+        _run(command, child_environment(settings, cache), module, settings)
         try:
             return JobResult.model_validate_json((folder / RESULT_NAME).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
             raise LearnError(f"{module} ended without a readable {RESULT_NAME}: {error}") from None
+
+
+def visible_gpus() -> int:
+    """The CUDA devices that a process started from here would see; torch is asked in a process of its own."""
+    code = "import torch; print(torch.cuda.device_count())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LearnError(f"torch could not be asked for its CUDA devices: {done.stderr.strip()[-500:]}")
+    return int(done.stdout)
+
+
+def _torchrun(processes: int) -> list[str]:
+    """torchrun's part of the command: a meeting point on this machine, and as many processes."""
+    if processes == 1:
+        return []
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
+    return ["torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(processes), *meeting, "-m"]
 
 
 def child_environment(settings: Settings, cache: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -95,6 +114,7 @@ def _is_kept(name: str) -> bool:
 def _run(command: list[str], environment: dict[str, str], module: str, settings: Settings) -> None:
     started = time.monotonic()
     last: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+    why = ""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -111,6 +131,7 @@ def _run(command: list[str], environment: dict[str, str], module: str, settings:
             text = _CONTROLS.sub("", line).rstrip()
             if text:
                 last.append(text)
+                why = text if text.startswith(ERROR) else why
                 log.info("%s", text)
         status = process.wait()
     log.info("learn.end module=%s status=%d seconds=%.1f", module, status, time.monotonic() - started)
@@ -119,7 +140,8 @@ def _run(command: list[str], environment: dict[str, str], module: str, settings:
     if stopped.is_set():
         raise LearnError(f"{module} was stopped by SIGTERM; run it again, finished versions are reused")
     if status != 0:
-        raise LearnError(f"{module} failed with status {status}; its last lines:\n  " + "\n  ".join(last))
+        first = [why] if why and why not in last else []  # torchrun has much to say after it
+        raise LearnError(f"{module} failed with status {status}; its last lines:\n  " + "\n  ".join([*first, *last]))
 
 
 @contextmanager

@@ -34,6 +34,26 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True)
+class SuspicionResult:
+    """What is suspicious in a snapshot's labels: `uri` is the table of scores.
+
+    `images` were looked at, the labels of `judged` were judged, `suspicious` of them taken for wrong, and people are
+    `asked` about so many. `top1` is that of the networks on what they have not seen. `reused`: it stood already.
+    """
+
+    snapshot: str
+    uri: str
+    images: int
+    judged: int
+    suspicious: int
+    asked: int
+    top1: float | None
+    reused: bool
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class OutlierResult:
     """What was found odd on a night: `uri` is the table of scores, empty where nothing was looked at (`note` says why).
 

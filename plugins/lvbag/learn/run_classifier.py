@@ -1,211 +1,292 @@
 """Train one classifier from a snapshot and publish it. Reads from top to bottom: data, model, loop, export, publish.
 
-Runs as `python -m lvbag.learn.run_classifier job.json`, started by `lvbag.learn.classifier`. Networks, optimizers and
-schedules are timm's (Wightman, https://github.com/huggingface/pytorch-image-models).
+Runs as `python -m lvbag.learn.run_classifier job.json`, once or, by torchrun, in several processes, started by
+`lvbag.learn.classifier`. Networks, optimizers and schedules are timm's (Wightman,
+https://github.com/huggingface/pytorch-image-models), devices and processes are accelerate's
+(https://github.com/huggingface/accelerate). Stopped or killed, the same training goes on at the step of its last
+checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import time
-import warnings
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-import polars as pl
-import timm
 import torch
-from safetensors.torch import save_file
-from timm.data import resolve_data_config
+from accelerate import Accelerator
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler import Scheduler
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from lvbag import schemas
 from lvbag.learn import child, figures
 from lvbag.learn.augmenting import augment
+from lvbag.learn.checkpoints import Checkpoints, Place
+from lvbag.learn.classifier_checkpoints import ClassifierProgress, Learner, capture, restore, seed_step
+from lvbag.learn.classifier_export import export_onnx, write_tensors
+from lvbag.learn.classifier_network import Beginning, Normal, build, check_model
+from lvbag.learn.course import Course
+from lvbag.learn.curves import write_tensorboard
 from lvbag.learn.data import Snapshot, read_snapshot
 from lvbag.learn.describing import describe
-from lvbag.learn.devices import choose_device
+from lvbag.learn.devices import open_accelerator
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import ClassifierJob, JobResult
+from lvbag.learn.local_cache import open_cache
+from lvbag.learn.measuring import MEASURE_BATCH, measure, write_predictions
+from lvbag.learn.objective import is_mixed, make_loss, make_mixing
+from lvbag.learn.pool import Pool
 from lvbag.learn.recipes import ClassifierRecipe
-from lvbag.learn.scores import Answers, answers, confusion
-from lvbag.learn.scores import figures as score_figures
-from lvbag.registry import model_card, publish_version
+from lvbag.learn.sampling import epoch_order, step_batches
+from lvbag.learn.scores import confusion
+from lvbag.registry import fetch_file, model_card, publish_version
 from lvbag.registry.records import ModelSpec
-from lvbag.store import ModelKind, open_store
-from lvbag.store.tables import check_schema, parquet_bytes
+from lvbag.settings import Settings
+from lvbag.store import ModelKind, Store, keys, open_store
 
 MOMENTUM = 0.9
-MEASURE_BATCH = 64
-ONNX_TOLERANCE = 1e-4
-"""Largest difference of a probability between the trained network and its exported file."""
-RESIDENT_SHARE = 0.5
-"""Of a CUDA device's free memory, up to which the pictures are kept there."""
 
-
-@dataclass
-class Curve:
-    """Figures of each epoch."""
-
-    loss: list[float] = field(default_factory=list)
-    val_top1: list[float] = field(default_factory=list)
-    images_per_s: list[float] = field(default_factory=list)
+LossOf = Callable[[Tensor, Tensor], Tensor]
+"""Of scores (n, products) and targets, the mean."""
 
 
 def work(job: ClassifierJob) -> JobResult:
     """Everything from the snapshot to the published version."""
-    settings = job.read_settings()
+    settings, recipe = job.read_settings(), job.recipe
     store = open_store(settings)
-    device = choose_device(settings.train)
+    check_model(recipe.model)
+    accelerator = open_accelerator(settings.train, recipe)
+
+    cache = open_cache(job.cache, settings.train.cache_gb)
+    snapshot = read_snapshot(store, job.data, recipe.image_side_px, settings.images, cache=cache)
+    plan = plan_training(snapshot, recipe, accelerator.num_processes)
+    if accelerator.is_main_process:
+        child.say(f"snapshot {job.data}: {describe_counts(snapshot)}; {describe_device(accelerator, settings)}")
+
     torch.manual_seed(job.seed)
-
-    snapshot = read_snapshot(store, job.data, job.recipe.image_side_px, settings.images)
-    for split in ("train", "test"):
-        if not len(snapshot.indices(split)):
-            raise LearnError(f"snapshot {job.data} has no {split} image, so nothing can be trained and measured on it")
-    counts = " ".join(f"{split} {len(snapshot.indices(split))}" for split in ("train", "val", "test"))
-    child.say(f"snapshot {job.data}: {len(snapshot.products)} products, images: {counts}; device {device}")
-
-    model, mean, std = build(job.recipe, len(snapshot.products), settings.train.pretrained)
-    model = model.to(device).to(memory_format=torch.channels_last)
-    started = time.monotonic()
-    curve = train(job, model, snapshot, View(mean, std, device))
-    seconds = time.monotonic() - started
-
-    model = model.cpu().to(memory_format=torch.contiguous_format).eval()
-    folder = job.folder / "version"
+    model, normal = build(recipe.model, recipe.image_side_px, snapshot.products, read_beginning(store, job))
+    folder = job.folder / f"process-{accelerator.process_index}"
     folder.mkdir()
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")
-    export_onnx(model, job.recipe.image_side_px, folder / "model.onnx")
-    metrics, test = measure(folder / "model.onnx", snapshot, View(mean, std, torch.device("cpu")))
-    metrics |= {"train_images": float(len(snapshot.indices("train"))), "train_seconds": round(seconds, 1)}
-    write_predictions(folder / "predictions.parquet", snapshot, test)
-    counts_table = confusion(test, snapshot.products)
-    figures.draw_confusion(folder / "confusion.png", counts_table, snapshot.products)
-    if curve.loss:
-        figures.draw_curve(folder / "curve.png", curve.loss, curve.val_top1)
-    spec = ModelSpec(
-        architecture=job.recipe.model,
-        image_side_px=job.recipe.image_side_px,
-        mean=mean,
-        std=std,
-        classes=snapshot.products,
-    )
-    record = describe(ModelKind.CLASSIFIER, job, spec, metrics, detectors(snapshot))
-    (folder / "metrics.json").write_text(
-        json.dumps({"metrics": metrics, "curve": curve.__dict__}, indent=2) + "\n", encoding="utf-8"
-    )
-    (folder / "card.md").write_text(model_card(record, None, None), encoding="utf-8")
-    publish_version(store, ModelKind.CLASSIFIER, job.version, folder, record)
-    child.say(f"version {job.version:04d}: top-1 {metrics['top1']:.4f} on {len(test.truths)} test images")
+    place, minutes = Place(ModelKind.CLASSIFIER, job.training_key, "timm"), settings.train.checkpoint_minutes
+    checkpoints = Checkpoints(store, place, ClassifierProgress, folder, minutes * 60)
+    pictures = Pictures(snapshot, plan, normal)
+    if recipe.epochs:
+        model, progress = train(job, model, pictures, accelerator, checkpoints)
+        accelerator.end_training()
+    else:
+        child.say("epochs 0: the network stays untrained")
+        progress = ClassifierProgress(of=0, parts=recipe.accumulate)
+    if accelerator.is_main_process:
+        model = model.cpu().to(memory_format=torch.contiguous_format).eval()
+        publish(job, store, pictures, model, progress)
+        checkpoints.remove()
     return JobResult(version=job.version)
 
 
-# ------------------------------------------------------------------ model
+def read_beginning(store: Store, job: ClassifierJob) -> Beginning | None:
+    """The weights to start from, their digest checked; None for scratch."""
+    from safetensors.torch import load_file
+
+    start = job.start
+    if start is None:
+        return None
+    if start.version is not None:
+        path = fetch_file(store, ModelKind.CLASSIFIER, start.version, "model.safetensors", job.cache / "models")
+    else:
+        ref = keys.weights_file(start.sha256, ModelKind.CLASSIFIER)
+        path = store.download(ref, job.cache / "models" / start.sha256 / "model.safetensors", sha256=start.sha256)
+    child.say(f"starting from {start.named}")
+    return Beginning(load_file(path), start.classes, start.named)
 
 
-def build(
-    recipe: ClassifierRecipe, classes: int, pretrained: bool
-) -> tuple[nn.Module, tuple[float, float, float], tuple[float, float, float]]:
-    """timm's network with as many outputs as there are products, and its mean and deviation of RGB in 0 to 1."""
-    if not timm.is_model(recipe.model):
-        near = ", ".join(timm.list_models(f"*{recipe.model.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        raise LearnError(f"recipe: model = {recipe.model!r} is no network of timm {timm.__version__}; near: {near}")
-    model = timm.create_model(recipe.model, pretrained=pretrained, num_classes=classes)
-    config = resolve_data_config({}, model=model)
-    return model, tuple(config["mean"]), tuple(config["std"])
+# ------------------------------------------------------------------ what is trained on
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows that are trained on with their labels, a step's pictures over all processes, and an epoch's steps."""
+
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    batch: int
+    steps: int
+
+
+def plan_training(snapshot: Snapshot, recipe: ClassifierRecipe, processes: int = 1) -> Plan:
+    """How the training pictures are dealt with; raises `LearnError` where nothing can be learnt or measured."""
+    rows = snapshot.indices("train")
+    if not len(snapshot.indices("test")):
+        raise LearnError(f"snapshot {snapshot.name} has no test image, so nothing that is trained could be measured")
+    labels = snapshot.labels[rows]
+    named = np.unique(labels)
+    if len(named) < 2:
+        which = snapshot.products[named[0]] if len(named) else "no product"
+        raise LearnError(f"snapshot {snapshot.name} has train images of {which} alone: there is nothing to tell apart")
+    together = processes * (2 if recipe.mixup or recipe.cutmix else 1)  # a picture is mixed with another one
+    batch = min(recipe.batch, len(rows)) // together * together
+    if batch < 2 * processes:
+        raise LearnError(
+            f"snapshot {snapshot.name}: {min(recipe.batch, len(rows))} images a step are too few for {processes} "
+            "processes, which need two each; lower train.processes or raise the recipe's batch"
+        )
+    return Plan(rows, labels, batch, len(rows) // batch)
+
+
+def describe_counts(snapshot: Snapshot) -> str:
+    """Products and images, and how many products have nothing to be learnt from."""
+    counts = " ".join(f"{split} {len(snapshot.indices(split))}" for split in ("train", "val", "test"))
+    missing = len(snapshot.products) - len(np.unique(snapshot.labels[snapshot.indices("train")]))
+    rest = f" ({missing} without a train image)" if missing else ""
+    return f"{len(snapshot.products)} products{rest}, images: {counts}"
+
+
+def describe_device(accelerator: Accelerator, settings: Settings) -> str:
+    """Where and how it is computed."""
+    processes = f" in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
+    precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+    wish = settings.train.device
+    why = f" (no CUDA device is visible, train.device = {wish!r})" if wish == "prefer" else ""
+    return f"device {accelerator.device.type}{why if accelerator.device.type == 'cpu' else ''}{processes}, {precision}"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A snapshot, how it is trained on, and how its pictures are normalised."""
+
+    snapshot: Snapshot
+    plan: Plan
+    normal: Normal
 
 
 @dataclass(frozen=True)
 class View:
-    """How pictures reach the network: on which device, with which mean and deviation of RGB in 0 to 1."""
+    """How pictures reach the network: normalised, and in training changed and mixed by the recipe."""
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    device: torch.device
+    normal: Normal
+    recipe: ClassifierRecipe
+    mixing: Any = None  # timm's `Mixup`, or None
+
+    def shown(self, images: Tensor, labels: Tensor, chances: torch.Generator, epoch: int) -> tuple[Tensor, Tensor]:
+        """What a training step takes of uint8 pictures (n, side, side, 3) and labels in an epoch (from 0)."""
+        inputs = self.inputs(augment(self.pixels(images), self.recipe.augment, chances))
+        if self.mixing is not None and is_mixed(self.recipe, epoch):
+            mixed: tuple[Tensor, Tensor] = self.mixing(inputs, labels)
+            return mixed
+        return inputs, labels
 
     def pixels(self, images: Tensor) -> Tensor:
-        """uint8 (n, side, side, 3) to float32 (n, 3, side, side) in 0 to 1 on the device."""
-        return images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+        """uint8 (n, side, side, 3) to float32 (n, 3, side, side) in 0 to 1."""
+        return images.permute(0, 3, 1, 2).float().div_(255)
 
     def inputs(self, pixels: Tensor) -> Tensor:
-        """What the network takes, channels last."""
-        mean = pixels.new_tensor(self.mean).view(1, 3, 1, 1)
-        std = pixels.new_tensor(self.std).view(1, 3, 1, 1)
-        return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+        """What the network takes."""
+        mean, std = on_device(self.normal.mean, pixels.device), on_device(self.normal.std, pixels.device)
+        order = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
+        return ((pixels - mean) / std).contiguous(memory_format=order)
+
+
+@lru_cache(maxsize=8)
+def on_device(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """Three numbers, a channel each, (1, 3, 1, 1): copied once, for each copy waits until a GPU has nothing to do."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 # ------------------------------------------------------------------ loop
 
 
-def train(job: ClassifierJob, model: nn.Module, snapshot: Snapshot, view: View) -> Curve:
-    """The recipe's epochs; one line each. Raises `LearnError` when the loss is no number any more."""
-    recipe, curve = job.recipe, Curve()
-    if not recipe.epochs:
-        child.say("epochs 0: the network stays untrained")
-        return curve
-    device = view.device
-    pool = Pool(residence(torch.from_numpy(snapshot.images), device), torch.from_numpy(snapshot.labels), view)
-    chosen, val = torch.from_numpy(snapshot.indices("train")), torch.from_numpy(snapshot.indices("val"))
-    batch = min(recipe.batch, len(chosen))
-    steps = max(1, len(chosen) // batch)
-    optimizer, schedule = plan_steps(model, recipe, steps)
-    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    shuffle = torch.Generator().manual_seed(job.seed)
-    noise = torch.Generator(device=device).manual_seed(job.seed)
-    started = time.monotonic()
-    for epoch in range(1, recipe.epochs + 1):
-        child.check_parent(job)
-        epoch_started = time.monotonic()
-        model.train()
-        order = chosen[torch.randperm(len(chosen), generator=shuffle)]
-        total = 0.0
-        for step in range(steps):
-            rows = order[step * batch : (step + 1) * batch]
-            inputs = view.inputs(augment(pool.pixels(rows), recipe.augment, noise))
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                loss = loss_of(model(inputs), pool.labels[rows].to(device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step_update((epoch - 1) * steps + step + 1)
-            total += check_loss(float(loss.detach()), epoch, recipe)
-        speed = steps * batch / (time.monotonic() - epoch_started)
-        curve.loss.append(total / steps)
-        curve.images_per_s.append(round(speed, 1))
-        curve.val_top1.append(top1(model, pool, val))
-        left = (time.monotonic() - started) / epoch * (recipe.epochs - epoch)
-        child.say(
-            f"epoch {epoch}/{recipe.epochs} loss {curve.loss[-1]:.3f} val_top1 {curve.val_top1[-1]:.3f} "
-            f"images/s {speed:.0f} left {left:.0f} s"
+def train(
+    job: ClassifierJob,
+    model: nn.Module,
+    pictures: Pictures,
+    accelerator: Accelerator,
+    checkpoints: Checkpoints[ClassifierProgress],
+) -> tuple[nn.Module, ClassifierProgress]:
+    """The recipe's epochs; returns what becomes the model. Raises `LearnError` when a loss is no number any more."""
+    recipe, plan, snapshot = job.recipe, pictures.plan, pictures.snapshot
+    process, processes = accelerator.process_index, accelerator.num_processes
+    learner, schedule = set_up(model, recipe, plan, accelerator)
+    network = accelerator.prepare_model(learner.model)
+    with child.between_steps() as stop:
+        progress = go_on(
+            checkpoints, learner, ClassifierProgress(of=recipe.epochs * plan.steps, parts=recipe.accumulate)
         )
-    return curve
+        schedule.step_update(progress.steps)
+        agree(accelerator, progress.steps)
+
+        pool = Pool(snapshot, accelerator.device)
+        view = View(pictures.normal, recipe, make_mixing(recipe, len(snapshot.products)))
+        frequency = np.bincount(plan.labels, minlength=len(snapshot.products))
+        loss_of = make_loss(recipe, frequency, accelerator.device)
+        passes = Passes(accelerator, network, loss_of, progress.parts, plan.batch // processes)
+        stepper = Stepper(learner, schedule, passes)
+        course = Course(recipe, progress, snapshot.rows["sha256"].to_list(), plan.batch)
+        while course.steps < progress.of:
+            epoch, first = divmod(course.steps, plan.steps)
+            order = epoch_order(plan.rows, plan.labels, recipe, job.seed, epoch)
+            batches = step_batches(order, plan.batch, process, processes)[first:]
+            course.begin_epoch()
+            network.train()
+            for rows, (images, labels) in zip(batches, pool.in_turn(batches), strict=True):
+                chances = seed_step(job.seed, course.steps, process, accelerator.device)
+                inputs, targets = view.shown(images, labels, chances, epoch)
+                course.note(rows, stepper.learn(inputs, targets, course.steps + 1))
+                if course.steps % plan.steps == 0:
+                    score = top1(learner.ready, pool, view, snapshot.indices("val"), accelerator)
+                    rate = learner.optimizer.param_groups[-1]["lr"]
+                    course.end_epoch(score, rate, say=accelerator.is_main_process)
+                ends = stop.is_there or child.is_orphan(job)
+                if accelerator.is_main_process and (ends or checkpoints.are_due):
+                    checkpoints.note(capture(learner, course.progress(passes.parts)))
+                    checkpoints.flush()
+                if ends:
+                    raise child.Stopped(143)
+                course.say_when_due(accelerator.is_main_process)
+    accelerator.unwrap_model(network, keep_fp32_wrapper=False, keep_torch_compile=False)
+    return learner.ready, course.progress(passes.parts)
 
 
-@dataclass(frozen=True)
-class Pool:
-    """All pictures and labels of the snapshot, by row."""
+def go_on(
+    checkpoints: Checkpoints[ClassifierProgress], learner: Learner, beginning: ClassifierProgress
+) -> ClassifierProgress:
+    """Put the last checkpoint into the learner and say how far it is; where there is none, the beginning."""
+    state = checkpoints.load()
+    if state is None:
+        return beginning
+    if state.progress.of != beginning.of:
+        child.say(f"pictures were taken down since: {beginning.of} steps, not {state.progress.of}; starting anew")
+        return beginning
+    restore(learner, state)
+    return state.progress
 
-    images: Tensor
-    labels: Tensor
-    view: View
 
-    def pixels(self, rows: Tensor) -> Tensor:
-        """The pictures of these rows, in 0 to 1 on the device."""
-        return self.view.pixels(self.images[rows.to(self.images.device)])
+def set_up(
+    model: nn.Module, recipe: ClassifierRecipe, plan: Plan, accelerator: Accelerator
+) -> tuple[Learner, Scheduler]:
+    """The network on its device, its average, its optimizer, and the course of the learning rate."""
+    model = model.to(accelerator.device)
+    if recipe.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
+    optimizer, schedule = plan_steps(model, recipe, plan.steps)
+    return Learner(model, average, optimizer), schedule
 
 
 def plan_steps(model: nn.Module, recipe: ClassifierRecipe, steps: int) -> tuple[torch.optim.Optimizer, Scheduler]:
     """timm's optimizer, and its cosine schedule with warm-up; `steps` an epoch."""
     optimizer = create_optimizer_v2(
-        model, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, momentum=MOMENTUM
+        model,
+        opt=recipe.optimizer,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        momentum=MOMENTUM,
+        layer_decay=recipe.layer_decay if recipe.layer_decay < 1 else None,
     )
     schedule, _ = create_scheduler_v2(
         optimizer,
@@ -219,113 +300,126 @@ def plan_steps(model: nn.Module, recipe: ClassifierRecipe, steps: int) -> tuple[
     return optimizer, schedule
 
 
-def check_loss(loss: float, epoch: int, recipe: ClassifierRecipe) -> float:
-    """The loss itself; raises `LearnError` when it is NaN or infinite."""
-    if not math.isfinite(loss):
-        raise LearnError(
-            f"the loss became {loss} in epoch {epoch}; lower learning_rate ({recipe.learning_rate}) in the recipe "
-            f"or raise warmup_epochs ({recipe.warmup_epochs})"
-        )
-    return loss
+class Passes:
+    """A batch through the network and back, in parts where memory asks for it: the step stays the same.
+
+    But for batch statistics, which are those of a part.
+    """
+
+    def __init__(self, accelerator: Accelerator, network: nn.Module, loss_of: LossOf, parts: int, batch: int) -> None:
+        self._accelerator = accelerator
+        self._network = network
+        self._loss_of = loss_of
+        self._most = max(1, batch // 2)
+        self.parts = min(parts, self._most)
+
+    def backward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Leave the gradients of the batch's mean loss with the network, and return that; out of memory, in halves."""
+        while True:
+            try:
+                return self._in_parts(inputs, targets)
+            except torch.OutOfMemoryError as error:
+                self._halve(len(inputs), str(error).partition(".")[0])
+            self._network.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+
+    def _in_parts(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        total = torch.zeros((), device=inputs.device)
+        pieces = list(zip(inputs.chunk(self.parts), targets.chunk(self.parts), strict=True))
+        for number, (some, wanted) in enumerate(pieces, start=1):
+            gathers = nullcontext() if number == len(pieces) else self._accelerator.no_sync(self._network)
+            with gathers:
+                loss = self._loss_of(self._network(some), wanted) * (len(some) / len(inputs))
+                self._accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def _halve(self, batch: int, why: str) -> None:
+        if self._accelerator.num_processes > 1:  # the others are in the middle of the same step
+            raise LearnError(f"{why}: raise accumulate in the recipe, or lower its batch or image_side_px")
+        if self.parts >= self._most:
+            raise LearnError(
+                f"{why} with two pictures at a time; lower image_side_px in the recipe or take another model"
+            )
+        self.parts = min(2 * self.parts, self._most)
+        child.say(f"{why}: from here on a batch of {batch} goes through the network in {self.parts} parts")
 
 
-def residence(images: Tensor, device: torch.device) -> Tensor:
-    """The pictures on the CUDA device where they fit, else where they are."""
-    if device.type == "cuda" and images.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-        return images.to(device)
-    return images
+@dataclass(frozen=True)
+class Stepper:
+    """One step of the training."""
+
+    learner: Learner
+    schedule: Scheduler
+    passes: Passes
+
+    def learn(self, inputs: Tensor, targets: Tensor, step: int) -> Tensor:
+        """Learn from what the network is shown in a step (from 1); returns the loss, still on the device."""
+        self.learner.optimizer.zero_grad(set_to_none=True)
+        loss = self.passes.backward(inputs, targets)
+        self.learner.optimizer.step()
+        self.schedule.step_update(step)
+        self.learner.follow(step)
+        return loss
 
 
 @torch.inference_mode()
-def top1(model: nn.Module, pool: Pool, rows: Tensor) -> float:
-    """Share of the rows that the network gets right; 0 without rows."""
+def top1(model: nn.Module, pool: Pool, view: View, rows: npt.NDArray[np.int64], accelerator: Accelerator) -> float:
+    """Share of the rows that the network gets right, each process asking about its share of them; 0 without rows."""
+    if not len(rows):
+        return 0.0
     model.eval()
-    right = 0
-    for start in range(0, len(rows), MEASURE_BATCH):
-        part = rows[start : start + MEASURE_BATCH]
-        answer = model(pool.view.inputs(pool.pixels(part))).argmax(1).cpu()
-        right += int((answer == pool.labels[part]).sum())
-    return right / max(1, len(rows))
+    right = torch.zeros((), dtype=torch.int64, device=accelerator.device)
+    own = rows[accelerator.process_index :: accelerator.num_processes]
+    for images, labels in pool.in_turn([own[at : at + MEASURE_BATCH] for at in range(0, len(own), MEASURE_BATCH)]):
+        with accelerator.autocast():
+            right += (model(view.inputs(view.pixels(images))).argmax(1) == labels).sum()
+    return int(accelerator.reduce(right)) / len(rows)
 
 
-# ------------------------------------------------------------------ export and figures
+def agree(accelerator: Accelerator, steps: int) -> None:
+    """Wait until every process is ready; raises `LearnError` where they did not find the same checkpoint."""
+    if accelerator.num_processes > 1:
+        found = accelerator.gather(torch.tensor([steps], device=accelerator.device)).tolist()
+        if len(set(found)) > 1:
+            raise LearnError(f"the processes stand at different steps ({found}): the store failed some; run it again")
 
 
-def export_onnx(model: nn.Module, side_px: int, path: Path) -> None:
-    """Write the network as ONNX with any batch size, and check that it answers as the network itself does."""
-    example = torch.rand(2, 3, side_px, side_px, generator=torch.Generator().manual_seed(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter takes seconds more for the same
-        torch.onnx.export(
-            model,
-            (example,),
-            str(path),
-            input_names=["images"],
-            output_names=["scores"],
-            dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
-            opset_version=17,
-            dynamo=False,
-        )
-    more = torch.rand(3, 3, side_px, side_px, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        wanted = model(more).softmax(1).numpy()
-    (scores,) = open_onnx(path).run(None, {"images": more.numpy()})
-    difference = float(np.abs(softmax(scores) - wanted).max())
-    if not difference <= ONNX_TOLERANCE:
-        raise LearnError(f"the exported network differs from the trained one by {difference:.2g} in probability")
+# ------------------------------------------------------------------ publishing
 
 
-def open_onnx(path: Path) -> onnxruntime.InferenceSession:
-    """The exported network on the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def softmax(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Probabilities of scores of shape (n, classes)."""
-    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    probabilities: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def measure(path: Path, snapshot: Snapshot, view: View) -> tuple[dict[str, float], Answers]:
-    """Figures of the exported network on the validation (`val_…`) and the test split, and its test answers."""
-    session = open_onnx(path)
-    results = {}
-    for split in ("val", "test"):
-        rows = snapshot.indices(split)
-        if not len(rows):
-            continue
-        parts = []
-        for start in range(0, len(rows), MEASURE_BATCH):
-            images = torch.from_numpy(snapshot.images[rows[start : start + MEASURE_BATCH]])
-            (scores,) = session.run(None, {"images": view.inputs(view.pixels(images)).contiguous().numpy()})
-            parts.append(softmax(scores))
-        truths = snapshot.rows["style_code"].gather(rows).to_list()
-        results[split] = answers(np.concatenate(parts), snapshot.products, truths)
-    metrics = score_figures(results["test"])
-    if "val" in results:
-        metrics["val_top1"] = score_figures(results["val"])["top1"]
-    return metrics, results["test"]
-
-
-def write_predictions(path: Path, snapshot: Snapshot, test: Answers) -> None:
-    """What the version answered to each test picture (`schemas.PREDICTIONS`)."""
-    rows = snapshot.rows.filter(pl.col("split") == "test").select("sha256", "listing_id", "style_code")
-    frame = rows.with_columns(
-        pl.Series("predicted", test.predicted, pl.String()),
-        pl.Series("correct", test.correct, pl.Boolean()),
-        pl.Series("probability", test.probability, pl.Float64()),
-        pl.Series("rank", [rank or None for rank in test.rank.tolist()], pl.Int32()),
+def publish(
+    job: ClassifierJob, store: Store, pictures: Pictures, model: nn.Module, progress: ClassifierProgress
+) -> None:
+    """Export, measure the exported file, draw, and publish the version; the model is on the CPU."""
+    snapshot, recipe, normal = pictures.snapshot, job.recipe, pictures.normal
+    folder = job.folder / "version"
+    folder.mkdir()
+    write_tensors(model, folder / "model.safetensors")
+    export_onnx(model, recipe.image_side_px, folder / "model.onnx")
+    metrics, test = measure(folder / "model.onnx", snapshot, normal.mean, normal.std)
+    metrics |= {"train_images": float(len(pictures.plan.rows)), "train_seconds": progress.seconds}
+    write_predictions(folder / "predictions.parquet", snapshot, test)
+    figures.draw_confusion(folder / "confusion.png", confusion(test, snapshot.products), snapshot.products)
+    curve = progress.curve
+    if curve.loss:
+        figures.draw_curve(folder / "curve.png", curve.loss, curve.val_top1, rates=curve.learning_rate)
+        write_tensorboard(folder / "curve.tfevents", curve)
+    spec = ModelSpec(
+        architecture=recipe.model,
+        image_side_px=recipe.image_side_px,
+        mean=normal.mean,
+        std=normal.std,
+        classes=snapshot.products,
+        temperature=metrics.get("temperature", 1.0),
     )
-    check_schema(frame, schemas.PREDICTIONS, path.name)
-    path.write_bytes(parquet_bytes(frame))
-
-
-def detectors(snapshot: Snapshot) -> str:
-    """The detector versions that cropped the snapshot, joined by "+"."""
-    return "+".join(sorted(set(snapshot.rows["detector"])))
+    detectors = "+".join(sorted(set(snapshot.rows["detector"])))
+    record = describe(ModelKind.CLASSIFIER, job, spec, metrics, detectors)
+    told = {"metrics": metrics, "curve": curve.model_dump()}
+    (folder / "metrics.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    (folder / "card.md").write_text(model_card(record, None, None), encoding="utf-8")
+    publish_version(store, ModelKind.CLASSIFIER, job.version, folder, record)
+    child.say(f"version {job.version:04d}: top-1 {metrics['top1']:.4f} on {len(test.truths)} test images")
 
 
 if __name__ == "__main__":

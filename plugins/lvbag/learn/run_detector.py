@@ -24,8 +24,9 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import LOGGER, SETTINGS, USER_CONFIG_DIR
 
 from lvbag.learn import child, figures
+from lvbag.learn.checkpoints import Checkpoints, Place
 from lvbag.learn.describing import describe
-from lvbag.learn.detector_checkpoints import Checkpoints, Progress, capture, restore, seed_epoch
+from lvbag.learn.detector_checkpoints import DetectorProgress, capture, restore, seed_epoch
 from lvbag.learn.detector_data import PARTS, open_labels
 from lvbag.learn.detector_export import export_onnx, finish
 from lvbag.learn.detector_scoring import measure_detector
@@ -62,7 +63,8 @@ def work(job: DetectorJob) -> JobResult:
         architecture = write_architecture(scratch, Path(ultralytics.__file__).parent, job.recipe.model)
         source = read_start(store, job)
         minutes = settings.train.checkpoint_minutes
-        checkpoints = Checkpoints(store, job.training_key, scratch, minutes * 60, job.recipe.epochs)
+        place = Place(ModelKind.DETECTOR, job.training_key, "ultralytics")
+        checkpoints = Checkpoints(store, place, DetectorProgress, scratch, minutes * 60)
         if job.recipe.epochs:
             data = write_data(scratch / "data", labels)
             write_composed(data.parent, labels, job.recipe.scenes, job.seed, job.recipe.image_side_px)
@@ -143,7 +145,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         self.threads = threads
         self.losses: list[float] = []
         self.seconds = 0.0
-        self.checkpoints: Checkpoints | None = None
+        self.checkpoints: Checkpoints[DetectorProgress] | None = None
         self.source: Source | None = None
         self._earlier_s = 0.0
         self._began = time.monotonic()
@@ -151,7 +153,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         self.add_callback("on_train_epoch_start", lambda trainer: seed_epoch(trainer, trainer.job.seed))
         self.add_callback("on_train_epoch_end", lambda trainer: trainer.note_epoch())
 
-    def train_on(self, checkpoints: Checkpoints, source: Source | None) -> None:
+    def train_on(self, checkpoints: Checkpoints[DetectorProgress], source: Source | None) -> None:
         """Train to the end, going on from a checkpoint if there is one; whatever ends it earlier stores where it is."""
         self.checkpoints, self.source = checkpoints, source
         try:
@@ -200,12 +202,19 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         self.seconds = self._earlier_s + here_s
         keeps = self.checkpoints if done < recipe.epochs else None
         if keeps is not None:
-            keeps.note(capture(self, Progress(done, tuple(self.losses), round(self.seconds, 1), self.ema.updates)))
+            keeps.note(capture(self, self.progress(done)))
         epoch_s = here_s / (done - self.start_epoch)
         speed, left = len(self.train_loader.dataset) / epoch_s, epoch_s * (recipe.epochs - done)
         child.say(f"epoch {done}/{recipe.epochs} loss {loss:.3f} images/s {speed:.0f} left {left:.0f} s")
         if keeps is not None:
             keeps.flush_when_due()
+
+    def progress(self, done: int) -> DetectorProgress:
+        """How far it is after so many epochs."""
+        seconds, updates = round(self.seconds, 1), self.ema.updates
+        return DetectorProgress(
+            epochs=done, of=self.job.recipe.epochs, losses=tuple(self.losses), seconds=seconds, updates=updates
+        )
 
     def validate(self) -> tuple[dict[str, float], float]:
         """Figures come from the exported network; the last epoch is the one that counts."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lvbag.learn.jobs import ClassifierJob, DetectorJob, Start
-from lvbag.learn.launch import run_job
+from lvbag.learn.launch import run_job, visible_gpus
 from lvbag.learn.recipes import ClassifierRecipe, DetectorRecipe, recipe_digest
 from lvbag.learn.results import TrainingResult
 from lvbag.registry import champion, reserve_version
@@ -58,7 +58,16 @@ def train(store: Store, settings: Settings, training: Training) -> TrainingResul
             **({"start": training.start} if training.start is not None else {}),
         )
 
-    run_job(f"lvbag.learn.run_{training.kind}", settings, make)
+    run_job(f"lvbag.learn.run_{training.kind}", settings, make, _processes(settings, training.kind))
     seconds = time.monotonic() - started
     log.info("train.done %s s=%.1f", named, seconds)
     return TrainingResult(version, False, seconds)
+
+
+def _processes(settings: Settings, kind: ModelKind) -> int:
+    """How many processes train together; a detector's training is one."""
+    if kind is ModelKind.DETECTOR:
+        return 1
+    if settings.train.processes:
+        return settings.train.processes
+    return 1 if settings.train.device == "never" else max(1, visible_gpus())

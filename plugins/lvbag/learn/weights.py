@@ -1,4 +1,4 @@
-"""What a detector's training starts from: nothing, the champion, or weights that somebody brought in."""
+"""What a training starts from: nothing, the champion, or weights that somebody brought in."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from lvbag.learn.classifier_recipe import ClassifierRecipe
+from lvbag.learn.detector_recipe import NETWORKS, DetectorRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import Start, WeightsJob
 from lvbag.learn.launch import run_job
-from lvbag.learn.recipes import NETWORKS, DetectorRecipe
 from lvbag.registry import champion, load_version
 from lvbag.registry.records import SCRATCH, VersionRecord
-from lvbag.registry.weights import Weights, load_weights
+from lvbag.registry.weights import ClassifierWeights, Weights, load_classifier_weights, load_weights
 from lvbag.settings import Settings
 from lvbag.store import ModelKind, Store, keys
 
@@ -49,43 +50,93 @@ def fetch_weights(store: Store, settings: Settings, network: str, side_px: int =
     return _bring_in(store, settings, network, None, side_px)
 
 
+def add_classifier_weights(
+    store: Store, settings: Settings, file: Path, network: str | None = None
+) -> ClassifierWeights:
+    """Bring a `.safetensors` file in as the weights of a model of timm (by default the one the file is named after).
+
+    Weights of the same model that stood before are replaced. Raises `LearnError`.
+    """
+    if not file.is_file():
+        raise LearnError(f"{file} does not exist")
+    if file.suffix != ".safetensors":
+        raise LearnError(f"{file.name} is no .safetensors file; a file of another kind may run code when it is opened")
+    return _bring_in_classifier(store, settings, network or file.stem, file.resolve())
+
+
+def fetch_classifier_weights(store: Store, settings: Settings, network: str) -> ClassifierWeights:
+    """Bring a model's weights in from the hub of Hugging Face; raises `LearnError` unless `train.pretrained`."""
+    if not settings.train.pretrained:
+        raise LearnError(
+            f"weights from the hub are not allowed: set train.pretrained to true, or fetch the .safetensors of "
+            f"{network} yourself and bring it in with `lvbag classifier weights add FILE --network {network}`"
+        )
+    return _bring_in_classifier(store, settings, network, None)
+
+
 def choose_start(
-    store: Store, settings: Settings, recipe: DetectorRecipe, key_of: Callable[[str], str]
+    store: Store, settings: Settings, recipe: ClassifierRecipe | DetectorRecipe, key_of: Callable[[str], str]
 ) -> Start | None:
     """What the recipe starts from, None for scratch; `key_of` gives the training key for a start's name.
 
-    A recipe that starts from the champion starts from scratch while there is none. Where the champion is what this very
-    training made, its own start is returned, so that a run that is repeated finds its version. Raises `LearnError` when
-    there are no weights.
+    A recipe that starts from the champion starts from scratch while there is none, or none of its network. Where the
+    champion is what this very training made, its own start is returned, so that a run that is repeated finds its
+    version. Raises `LearnError` when there are no weights.
     """
     if recipe.start == "scratch":
         return None
     if recipe.start == "pretrained":
-        kept = load_weights(store, recipe.model)
-        if kept is None and settings.train.pretrained:
-            kept = fetch_weights(store, settings, recipe.model)
-        if kept is None:
-            raise LearnError(
-                f"the recipe starts from weights of {recipe.model}, and there are none: bring a file in with `lvbag "
-                f"detector weights add {recipe.model}.pt`, allow the hub with train.pretrained, or set start: scratch"
-            )
-        named = f"weights {kept.network} (sha256 {kept.sha256})"
-        return Start(named=named, sha256=kept.sha256, classes=kept.classes, version=None)
-    alias = champion(store, ModelKind.DETECTOR)
+        if isinstance(recipe, ClassifierRecipe):
+            return _pretrained_classifier(store, settings, recipe.model)
+        return _pretrained_detector(store, settings, recipe.model)
+    kind = ModelKind.CLASSIFIER if isinstance(recipe, ClassifierRecipe) else ModelKind.DETECTOR
+    alias = champion(store, kind)
     if alias is None:
         log.info("train.start there is no champion yet: from scratch")
         return None
-    record = load_version(store, ModelKind.DETECTOR, alias.version)
+    record = load_version(store, kind, alias.version)
     if record.training_key == key_of(record.start):
         if record.parent is None or record.start == SCRATCH:
             return None
-        record = load_version(store, ModelKind.DETECTOR, record.parent)
+        record = load_version(store, kind, record.parent)
+    if isinstance(recipe, ClassifierRecipe) and record.model.architecture.partition(".")[0] != recipe.architecture:
+        log.info("train.start the champion is a %s, not a %s: from scratch", record.model.architecture, recipe.model)
+        return None
     return _from_version(record)
+
+
+def _pretrained_detector(store: Store, settings: Settings, network: str) -> Start:
+    kept = load_weights(store, network)
+    if kept is None and settings.train.pretrained:
+        kept = fetch_weights(store, settings, network)
+    if kept is None:
+        raise LearnError(
+            f"the recipe starts from weights of {network}, and there are none: bring a file in with `lvbag "
+            f"detector weights add {network}.pt`, allow the hub with train.pretrained, or set start: scratch"
+        )
+    return _from_outside(network, kept.sha256, kept.classes)
+
+
+def _pretrained_classifier(store: Store, settings: Settings, network: str) -> Start:
+    kept = load_classifier_weights(store, network)
+    if kept is None and settings.train.pretrained:
+        kept = fetch_classifier_weights(store, settings, network)
+    if kept is None:
+        raise LearnError(
+            f"the recipe starts from weights of {network}, and there are none: bring a file in with `lvbag classifier "
+            f"weights add FILE.safetensors --network {network}`, allow the hub with train.pretrained, or set start: "
+            "scratch"
+        )
+    return _from_outside(network, kept.sha256, ())
+
+
+def _from_outside(network: str, sha256: str, classes: tuple[str, ...]) -> Start:
+    return Start(named=f"weights {network} (sha256 {sha256})", sha256=sha256, classes=classes, version=None)
 
 
 def _from_version(record: VersionRecord) -> Start:
     return Start(
-        named=f"detector {keys.version_name(record.version)}",
+        named=f"{record.kind} {keys.version_name(record.version)}",
         sha256=record.files["model.safetensors"],
         classes=record.model.classes,
         version=record.version,
@@ -98,6 +149,17 @@ def _bring_in(store: Store, settings: Settings, network: str, file: Path | None,
 
     run_job("lvbag.learn.run_weights", settings, make)
     kept = load_weights(store, network)
+    if kept is None:
+        raise LearnError(f"weights of {network} were kept and are gone; bring them in again")
+    return kept
+
+
+def _bring_in_classifier(store: Store, settings: Settings, network: str, file: Path | None) -> ClassifierWeights:
+    def make(folder: Path, cache: Path) -> WeightsJob:
+        return WeightsJob.asked(settings, folder, cache, network=network, file=file, image_side_px=0)
+
+    run_job("lvbag.learn.run_classifier_weights", settings, make)
+    kept = load_classifier_weights(store, network)
     if kept is None:
         raise LearnError(f"weights of {network} were kept and are gone; bring them in again")
     return kept

@@ -303,6 +303,16 @@ def outliers_prefix() -> str:
     return "outliers/"
 
 
+def suspicions(snapshot_id: str, name: str) -> Ref:
+    """Which labels of a snapshot are suspicious: `scores.parquet` (`schemas.SUSPICIONS`) and, last, `run.json`."""
+    return Ref(Bucket.CURATED, f"{suspicions_prefix()}{_name(snapshot_id)}/{_name(name)}")
+
+
+def suspicions_prefix() -> str:
+    """The suspicious labels of all snapshots, in the curated bucket."""
+    return "suspicions/"
+
+
 def review_decision(item: str, name: str) -> Ref:
     """What a person decided about an item (JSON, never changed); `item` is `<kind>-<sha256>`."""
     kind, _, digest = item.rpartition("-")
@@ -397,8 +407,25 @@ def evaluation(kind: ModelKind, evaluation_key: str) -> Ref:
     return Ref(Bucket.MODELS, f"{kind}/evaluations/{_name(evaluation_key)}.json")
 
 
+def evaluation_predictions(kind: ModelKind, evaluation_key: str) -> Ref:
+    """What each version answered to each test image (a table)."""
+    return Ref(Bucket.MODELS, f"{evaluations_prefix(kind)}{_name(evaluation_key)}/predictions.parquet")
+
+
+def confusion_sheet(kind: ModelKind, evaluation_key: str, version: int) -> Ref:
+    """Pictures of the products that a version takes for others (JPEG)."""
+    name = f"confusions-{version_name(version)}.jpg"
+    return Ref(Bucket.MODELS, f"{evaluations_prefix(kind)}{_name(evaluation_key)}/{name}")
+
+
+def evaluation_card(kind: ModelKind, evaluation_key: str, version: int) -> Ref:
+    """A version's card with the figures of this evaluation (Markdown)."""
+    name = f"card-{version_name(version)}.md"
+    return Ref(Bucket.MODELS, f"{evaluations_prefix(kind)}{_name(evaluation_key)}/{name}")
+
+
 def evaluations_prefix(kind: ModelKind) -> str:
-    """All evaluations of a kind, in the models bucket."""
+    """All evaluations of a kind, in the models bucket; records are those directly below it."""
     return f"{kind}/evaluations/"
 
 
@@ -414,7 +441,12 @@ def history_prefix(kind: ModelKind) -> str:
 
 def flip(kind: ModelKind, name: str) -> Ref:
     """The event that a change of the champion is about to record; gone once it stands in the history."""
-    return Ref(Bucket.MODELS, f"{kind}/flips/{_name(name)}.json")
+    return Ref(Bucket.MODELS, f"{flips_prefix(kind)}{_name(name)}.json")
+
+
+def flips_prefix(kind: ModelKind) -> str:
+    """All changes of the champion that are under way, in the models bucket."""
+    return f"{kind}/flips/"
 
 
 def checkpoint(kind: ModelKind, training_key: str, name: str) -> Ref:
@@ -432,19 +464,19 @@ def checkpoints_prefix(kind: ModelKind) -> str:
     return f"{kind}/checkpoints/"
 
 
-def weights(name: str) -> Ref:
+def weights(name: str, kind: ModelKind = ModelKind.DETECTOR) -> Ref:
     """Which weights a training of this network may start from (JSON): digests, classes, origin."""
-    return Ref(Bucket.MODELS, f"{weights_prefix()}{_name(name)}.json")
+    return Ref(Bucket.MODELS, f"{weights_prefix(kind)}{_name(name)}.json")
 
 
-def weights_file(sha256: str) -> Ref:
+def weights_file(sha256: str, kind: ModelKind = ModelKind.DETECTOR) -> Ref:
     """Weights from outside, as tensors."""
-    return Ref(Bucket.MODELS, f"{weights_prefix()}{_digest(sha256)}.safetensors")
+    return Ref(Bucket.MODELS, f"{weights_prefix(kind)}{_digest(sha256)}.safetensors")
 
 
-def weights_prefix() -> str:
+def weights_prefix(kind: ModelKind = ModelKind.DETECTOR) -> str:
     """All weights that came from outside, in the models bucket."""
-    return f"{ModelKind.DETECTOR}/weights/"
+    return f"{kind}/weights/"
 
 
 def detector_file(sha256: str) -> Ref:

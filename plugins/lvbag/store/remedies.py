@@ -28,6 +28,7 @@ _BY_PLACE: Mapping[tuple[Bucket, str], str] = {
     (Bucket.CURATED, "images"): _CURATE,
     (Bucket.CURATED, "statistics"): _CURATE,
     (Bucket.CURATED, "quarantine"): _CURATE,
+    (Bucket.CURATED, "suspicions"): "run `lvbag dataset suspicious --again`, which writes it again",
     (Bucket.CURATED, "outliers"): "run `lvbag curate outliers --night {night} --again`, which writes it again",
     (Bucket.CURATED, "fingerprints"): "remove it, and the next step that needs it writes it again",
     (

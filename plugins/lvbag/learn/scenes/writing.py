@@ -14,7 +14,7 @@ from PIL import Image
 
 from lvbag.learn import child
 from lvbag.learn.detector_data import Labels
-from lvbag.learn.recipes import DetectorScenes
+from lvbag.learn.detector_recipe import DetectorScenes
 from lvbag.learn.scenes.composing import Material, compose
 from lvbag.learn.scenes.cutouts import Cutout, cut_out
 from lvbag.learn.scenes.photographs import as_scenes
