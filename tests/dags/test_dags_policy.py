@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("lvbag_crawl", "lvbag_curate", "lvbag_operate", "lvbag_train", "lvbag_train_detector")
+NAMES = ("lvbag_care_labels", "lvbag_crawl", "lvbag_curate", "lvbag_operate", "lvbag_train", "lvbag_train_detector")
 HEAVY = (
     "torch", "torchvision", "timm", "ultralytics", "great_expectations", "pandas", "faiss", "polars", "numpy",
     "onnxruntime", "matplotlib", "PIL", "bs4",
@@ -69,6 +69,12 @@ def test_outliers_wait_for_the_gpu_as_well(dagbag: Any) -> None:
     assert {task_id for task_id, place in where.items() if place == ("gpu", "gpu")} == {"find_outliers"}
 
 
+def test_suspicious_labels_wait_for_the_gpu_and_are_looked_for_on_sundays(dagbag: Any) -> None:
+    dag = dagbag.dags["lvbag_care_labels"]
+    assert [(task.task_id, task.pool, task.queue) for task in dag.tasks] == [("find_suspicions", "gpu", "gpu")]
+    assert dag.timetable.expression == "0 12 * * 0"
+
+
 def test_shards_are_crawled_one_at_a_time(dagbag: Any) -> None:
     assert dagbag.dags["lvbag_crawl"].get_task("crawl_shard").max_active_tis_per_dagrun == 4
 
@@ -93,6 +99,7 @@ def test_the_crawl_starts_at_two_and_not_when_it_is_unpaused(
 def test_the_dags_are_chained_by_assets(dagbag: Any) -> None:
     consumed = {name: _consumed(dagbag.dags[name]) for name in NAMES}
     assert consumed == {
+        "lvbag_care_labels": set(),
         "lvbag_crawl": set(),
         "lvbag_curate": {"listings"},
         "lvbag_train": {"dataset"},

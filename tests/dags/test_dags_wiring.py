@@ -19,6 +19,7 @@ import lvbag.registry
 from lvbag import schemas
 from lvbag.care.checks import Finding
 from lvbag.care.garbage import GarbagePlan, Limits
+from lvbag.care.trial import Trial
 from lvbag.care.verify import Verified
 from lvbag.crawl.results import NightPlan, NightResult, ShardResult
 from lvbag.curate.errors import CurateError
@@ -33,7 +34,7 @@ from lvbag.curate.results import (
     ValidationResult,
 )
 from lvbag.learn.errors import LearnError
-from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, TrainingResult
+from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, SuspicionResult, TrainingResult
 from lvbag.orchestrate import context
 from lvbag.registry.records import Decision
 from lvbag.settings import Settings
@@ -337,6 +338,16 @@ def test_training_promotes_and_announces_the_winner(dagbag: Any, fake: Fake) -> 
     assert events(run) == [{"kind": "classifier", "version": 2}]
 
 
+def test_the_person_who_is_asked_reads_every_rule(dagbag: Any) -> None:
+    from jinja2 import Template
+
+    rules = ["ok gain: top-1 0.9 against 0.8", "fails, not required evidence: by chance with p = 0.2"]
+    told = [{"challenger": 2, "promoted": True, "summary": "classifier 0002 replaces 0001", "rules": rules}]
+    body = dagbag.dags["lvbag_train"].get_task("approve").body
+    text = Template(body).render(ti=MagicMock(xcom_pull=lambda task_ids: told if task_ids == "judge" else None))
+    assert text.splitlines()[:4] == ["classifier 0002 replaces 0001", "", *(f"- {rule}" for rule in rules)]
+
+
 def test_refusals_are_recorded_and_announce_nothing(dagbag: Any, fake: Fake) -> None:
     fakes = train_fakes(fake, promoted=False)
 
@@ -375,29 +386,58 @@ def test_without_recipes_in_the_form_the_settings_name_them(dagbag: Any, fake: F
     assert [call.args[3] for call in fakes["train"].call_args_list] == ["efficientnet_b0"]
 
 
+# ------------------------------------------------------------------ care for labels
+
+
+def test_the_labels_of_the_newest_snapshot_are_judged(dagbag: Any, fake: Fake) -> None:
+    fake(lvbag.curate, "newest_snapshot", "2026-11-22-0123456789ab")
+    result = SuspicionResult("2026-11-22-0123456789ab", "s3://x", 100, 90, 7, 7, 0.8, False, 60.0)
+    find = fake(lvbag.learn, "find_suspicions", result)
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_care_labels", {"again": True})
+
+    assert (state, tasks) == ("success", {"find_suspicions": "success"})
+    assert find.call_args.args[2:] == ("2026-11-22-0123456789ab", True)
+
+
+@pytest.mark.parametrize("newest", [None, "2026-11-22-0123456789ab"])
+def test_without_a_snapshot_or_enough_pictures_it_is_skipped(dagbag: Any, fake: Fake, newest: str | None) -> None:
+    fake(lvbag.curate, "newest_snapshot", newest)
+    fake(lvbag.learn, "find_suspicions", SuspicionResult("s", "", 3, 0, 0, 0, None, False, 0.1, "too few pictures"))
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_care_labels", {})
+
+    assert tasks == {"find_suspicions": "skipped"}
+
+
 # ------------------------------------------------------------------ operate
 
 
-def test_a_rollback_goes_through_the_registry_with_who_and_why(dagbag: Any, fake: Fake) -> None:
+TRIAL = Trial(ModelKind.CLASSIFIER, 3, 64, 60, "60 of 64 test pictures named right")
+
+
+def test_a_rollback_tries_the_version_and_tells_the_registry_who_and_why(dagbag: Any, fake: Fake) -> None:
     fake(lvbag.registry, "load_version", MagicMock())
-    back = fake(lvbag.registry, "rollback")
+    back = fake(lvbag.care, "roll_back", TRIAL)
 
     conf = {"action": "rollback", "dry_run": False, "version": 3, "why": "it saw ghosts"}
     state, tasks, run = run_dag(dagbag, "lvbag_operate", conf)
 
     assert (state, tasks["verify"], tasks["build_snapshot"]) == ("success", "skipped", "skipped")
-    _, kind, number, _, by, why = back.call_args.args
+    _, _, kind, number, _, by, why = back.call_args.args
     assert (kind, number, by, why) == (ModelKind.CLASSIFIER, 3, f"airflow:{run.run_id}", "it saw ghosts")
     assert events(run) == [{"kind": "classifier", "version": 3}]
 
 
 def test_a_rollback_is_dry_unless_told_otherwise(dagbag: Any, fake: Fake) -> None:
     fake(lvbag.registry, "load_version", MagicMock())
-    back = fake(lvbag.registry, "rollback")
+    tried = fake(lvbag.care, "try_version", TRIAL)
+    back = fake(lvbag.care, "roll_back", TRIAL)
 
     _, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "rollback", "version": 3})
 
     assert tasks["rollback"] == "skipped"
+    assert tried.call_args.args[2:] == (ModelKind.CLASSIFIER, 3), "what would be refused is said before"
     back.assert_not_called()
 
 

@@ -11,7 +11,7 @@ from registry_makers import decision, evaluation, pairs, record
 from lvbag.registry import decide, model_card
 from lvbag.registry.gate import keep_best
 from lvbag.registry.mcnemar import one_sided_p
-from lvbag.registry.records import Decision, Evaluation, Measured, Pairs
+from lvbag.registry.records import Confusion, Decision, Evaluation, Measured, Pairs
 from lvbag.settings import GateSettings
 from lvbag.store import ModelKind
 
@@ -253,6 +253,29 @@ def test_a_card_says_what_how_good_and_how_to_use() -> None:
     finder = model_card(record(3, "a", ModelKind.DETECTOR), None, None)
     assert finder.startswith("# Detector 0003")
     assert "on grey 114" in finder
+
+
+def test_a_card_shows_the_worst_products_and_what_is_confused() -> None:
+    codes = [f"M4{number:04d}" for number in range(12)]
+    own = Measured(
+        version=8, metrics={"top1": 0.5}, right={code: number for number, code in enumerate(codes)},
+        confusions=(Confusion(truth=codes[0], predicted=codes[5], images=9),),
+    )  # fmt: skip
+    champion = Measured(version=7, metrics={"top1": 0.4}, right=dict.fromkeys(codes, 3))
+    night = Evaluation(
+        kind=ModelKind.CLASSIFIER, key="e1", data="s-1", test_images=240, classes=12, champion=champion,
+        challengers=(own,), products=dict.fromkeys(codes, 20),
+    )  # fmt: skip
+    lines = model_card(record(8, "a"), night, None).splitlines()
+    assert "The worst 10 of 12." in lines
+    assert "| M40001 | 20 | 1 | 0.050 | 3 | 0.150 |" in lines
+    assert not any(line.startswith("| M40011 |") for line in lines)
+    assert "| M40000 | M40005 | 9 of 20 |" in lines
+    assert any("`classifier/evaluations/e1/confusions-0008.jpg`" in line for line in lines)
+    assert "| product | test images | right | share |" in model_card(record(7, "a"), night, None).splitlines()
+    assert "least often" not in model_card(record(6, "a"), night, None)
+    cooled = record(8, "a").model_copy(update={"model": record(8, "a").model.model_copy(update={"temperature": 1.7})})
+    assert "divided by the temperature 1.7" in model_card(cooled, None, None)
 
 
 @pytest.mark.parametrize(("top1", "promoted"), [(0.70, False), (0.80, True)])

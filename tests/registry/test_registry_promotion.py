@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crashing_store import Crashing, read_everything
 from registry_makers import AT, KIND, decision, digests, evaluation, publish, put_evaluation, together
 
 from lvbag.registry import RegistryError, champion, judge, list_history, promote, rollback
@@ -133,41 +134,11 @@ def test_one_promotion_running_eight_times_at_once_is_one_flip(store: Store) -> 
     assert list(store.list_objects(Bucket.MODELS, "classifier/flips/")) == []
 
 
-class Crashing(Store):
-    """A store whose process dies at its n-th write: before it, or after it with the answer lost."""
-
-    def __init__(self, store: Store, at_write: int, is_done: bool) -> None:
-        super().__init__(store.settings)
-        self.left = at_write
-        self.is_done = is_done
-
-    def _write(self, write: Callable[[], Any]) -> Any:
-        self.left -= 1
-        if self.left == 0:
-            if self.is_done:
-                write()
-            raise StoreUnavailable("crash")
-        return write()
-
-    def put(self, ref: Ref, data: bytes, content_type: str = "application/octet-stream") -> Any:
-        return self._write(partial(super().put, ref, data, content_type))
-
-    def put_if_absent(self, ref: Ref, data: bytes, content_type: str = "application/octet-stream") -> Any:
-        return self._write(partial(super().put_if_absent, ref, data, content_type))
-
-    def compare_and_swap(self, ref: Ref, data: bytes, etag: str | None, content_type: str = "application/json") -> Any:
-        return self._write(partial(super().compare_and_swap, ref, data, etag, content_type))
-
-    def delete(self, ref: Ref) -> None:
-        self._write(partial(super().delete, ref))
-
-
 def crash(store: Store, call: Callable[[Store], Any], at_write: int, is_done: bool) -> None:
     with pytest.raises(StoreUnavailable, match="crash"):
         call(Crashing(store, at_write, is_done))
-    # whatever was written, everything is readable
+    read_everything(store, KIND)
     assert current(store) in (1, 2, 3)
-    list_history(store, KIND)
 
 
 PROMOTE = partial(promote, kind=KIND, decision=decision(2, 1), at=AT, by="test")
@@ -197,6 +168,15 @@ def test_a_flip_that_crashed_anywhere_is_completed_by_the_same_call(
     crash(store, call, at_write, is_done)
     call(store)
     assert digests(store) == clean
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_refusal_that_crashed_is_recorded_once_by_the_same_call(store: Store, versions: None, is_done: bool) -> None:
+    refuse = partial(promote, kind=KIND, decision=decision(2, 1, promoted=False), at=AT, by="test")
+    crash(store, refuse, 1, is_done)
+    assert told(store) == [("promoted", 1, None), *([("refused", 2, 1)] if is_done else [])]
+    assert refuse(store) is False
+    assert told(store) == [("promoted", 1, None), ("refused", 2, 1)]
 
 
 @pytest.mark.parametrize(("at_write", "is_done"), WRITES)

@@ -20,7 +20,16 @@ from lvbag.orchestrate.defaults import APPROVAL_TIMEOUT
 if TYPE_CHECKING:
     from airflow.sdk import Asset
 
+    from lvbag.registry.records import Decision
+
 log = logging.getLogger(__name__)
+
+ASKED = """{% for item in ti.xcom_pull(task_ids='judge') %}{{ item.summary }}
+
+{% for line in item.rules %}- {{ line }}
+{% endfor %}
+{% endfor %}"""
+"""What the person reads who is asked, in Markdown: each challenger and every rule about it."""
 
 
 def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
@@ -40,10 +49,16 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
         decisions = registry.judge(store, settings, ModelKind(kind), evaluation_key, run.at)
         for decision in decisions:
             log.info("gate %s %04d: %s", kind, decision.challenger, decision.summary)
-            for rule in decision.rules:
-                log.info("  %s %s: %s", "ok  " if rule.passed else "FAIL", rule.rule, rule.sentence)
+            for line in _rules(decision):
+                log.info("  %s", line)
         return [
-            {"challenger": item.challenger, "promoted": item.promoted, "summary": item.summary} for item in decisions
+            {
+                "challenger": item.challenger,
+                "promoted": item.promoted,
+                "summary": item.summary,
+                "rules": _rules(item),
+            }
+            for item in decisions
         ]
 
     @task.branch
@@ -56,7 +71,7 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
     approve = ApprovalOperator(
         task_id="approve",
         subject=f"Promote this {kind}?",
-        body="{% for item in ti.xcom_pull(task_ids='judge') %}{{ item.summary }}\n\n{% endfor %}",
+        body=ASKED,
         defaults="Reject",
         response_timeout=APPROVAL_TIMEOUT,
         execution_timeout=None,
@@ -90,3 +105,9 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
     approve >> promoted
     announced: XComArg = announce(promoted)
     return announced
+
+
+def _rules(decision: Decision) -> list[str]:
+    """A line for each rule: whether it holds, its name, its sentence."""
+    words = {(True, True): "ok", (True, False): "ok", (False, True): "FAILS", (False, False): "fails, not required"}
+    return [f"{words[rule.passed, rule.required]} {rule.rule}: {rule.sentence}" for rule in decision.rules]

@@ -13,7 +13,9 @@ from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.registry.cards import model_card
+    from lvbag.registry.comparing import compare_versions
     from lvbag.registry.errors import RegistryError
+    from lvbag.registry.exporting import export_version
     from lvbag.registry.files import fetch_file, verify_model
     from lvbag.registry.gate import decide
     from lvbag.registry.judging import judge
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "RegistryError",
     "champion",
+    "compare_versions",
     "decide",
+    "export_version",
     "fetch_file",
     "judge",
     "list_history",
@@ -42,7 +46,9 @@ __all__ = [
 _HOME = {
     "RegistryError": "errors",
     "champion": "reading",
+    "compare_versions": "comparing",
     "decide": "gate",
+    "export_version": "exporting",
     "fetch_file": "files",
     "judge": "judging",
     "list_history": "reading",

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from lvbag.registry.gate import PRIMARY_METRIC
 from lvbag.registry.records import UNCROPPED, Decision, Evaluation, Measured, VersionRecord
-from lvbag.store.keys import ModelKind, version_name
+from lvbag.store.keys import ModelKind, confusion_sheet, version_name
+
+WORST_PRODUCTS = 10
 
 
 def model_card(record: VersionRecord, evaluation: Evaluation | None, decision: Decision | None) -> str:
@@ -19,6 +21,8 @@ def model_card(record: VersionRecord, evaluation: Evaluation | None, decision: D
         _trained_on(record),
         _figures(record),
         _measured(record, evaluation),
+        _products(record, evaluation),
+        _confusions(record, evaluation),
         _verdict(decision),
         _use(record),
     ]
@@ -58,9 +62,11 @@ def _figures(record: VersionRecord) -> str:
     if not record.metrics:
         return ""
     rows = [(name, _number(value)) for name, value in sorted(record.metrics.items())]
-    return "## Figures of the training\n\nOn its own validation and test images.\n\n" + _table(
-        ("figure", "value"), rows
-    )
+    beside = "`curve.png` beside this card shows the course of the training, where there was any"
+    if record.kind == ModelKind.CLASSIFIER:
+        beside += ", `confusion.png` which products are taken for which"
+    head = f"## Figures of the training\n\nOn its own validation and test images. {beside}.\n\n"
+    return head + _table(("figure", "value"), rows)
 
 
 def _measured(record: VersionRecord, evaluation: Evaluation | None) -> str:
@@ -76,6 +82,46 @@ def _measured(record: VersionRecord, evaluation: Evaluation | None) -> str:
         f"## Evaluation `{evaluation.key}`\n\nAll versions on the same {evaluation.test_images} test images of "
         f"`{evaluation.data}`.\n\n" + _table(("version", *names), rows)
     )
+
+
+def _products(record: VersionRecord, evaluation: Evaluation | None) -> str:
+    """The products that it gets right least often, beside the champion."""
+    own = _own(record, evaluation)
+    if evaluation is None or own is None or not own.right:
+        return ""
+    champion = evaluation.champion if evaluation.champion is not own else None
+    worst = sorted(own.right, key=lambda code: (own.right[code] / evaluation.products[code], code))[:WORST_PRODUCTS]
+    head = ["product", "test images", "right", "share"] + (["right by the champion", "share"] if champion else [])
+    rows = []
+    for code in worst:
+        images, cells = evaluation.products[code], [code, str(evaluation.products[code])]
+        for item in (own, champion) if champion else (own,):
+            right = item.right.get(code, 0)
+            cells += [str(right), f"{right / images:.3f}"]
+        rows.append(tuple(cells))
+    title = f"## Products that it gets right least often\n\nThe worst {len(worst)} of {len(own.right)}.\n\n"
+    return title + _table(tuple(head), rows)
+
+
+def _confusions(record: VersionRecord, evaluation: Evaluation | None) -> str:
+    """What it takes for what most often."""
+    own = _own(record, evaluation)
+    if evaluation is None or own is None or not own.confusions:
+        return ""
+    rows = [
+        (pair.truth, pair.predicted, f"{pair.images} of {evaluation.products[pair.truth]}") for pair in own.confusions
+    ]
+    sheet = confusion_sheet(evaluation.kind, evaluation.key, record.version).key
+    return (
+        f"## What it confuses most\n\nWith pictures in `{sheet}` of the same bucket (unless one of them was taken "
+        "down).\n\n" + _table(("product", "taken for", "test images"), rows)
+    )
+
+
+def _own(record: VersionRecord, evaluation: Evaluation | None) -> Measured | None:
+    """What an evaluation measured of this version."""
+    every = () if evaluation is None else (evaluation.champion, *evaluation.challengers)
+    return next((item for item in every if item is not None and item.version == record.version), None)
 
 
 def _role(item: Measured, record: VersionRecord, evaluation: Evaluation) -> str:
@@ -109,7 +155,8 @@ def _use(record: VersionRecord) -> str:
     ]
     if record.kind == ModelKind.CLASSIFIER:
         steps.append(
-            "- output: one score a product, in the order of `model.classes` in `config.json`; softmax makes shares"
+            "- output: one score a product, in the order of `model.classes` in `config.json`; divided by the "
+            f"temperature {model.temperature:.4g}, softmax makes probabilities"
         )
     else:
         steps.append("- output: boxes as the network gives them; `lvbag.infer` turns them into shares of the picture")

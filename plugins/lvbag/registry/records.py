@@ -35,6 +35,7 @@ class ModelSpec(Record):
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of RGB in 0 to 1, subtracted first
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # divided by after
     classes: tuple[str, ...]  # style codes, or detector classes, in the order of the outputs
+    temperature: float = Field(default=1.0, gt=0.0)  # a classifier's scores are divided by it before softmax
 
 
 class VersionRecord(Record):
@@ -66,12 +67,42 @@ class Pairs(Record):
     neither: int = Field(ge=0)
 
 
+class Bootstrap(Record):
+    """The gain in top-1 when the test set's listings are drawn anew, the photos of a listing always together.
+
+    `cells` is all that it depends on: listings by how many test images they have and how many more of these the
+    challenger gets right than the champion, so that anybody can compute it again.
+    """
+
+    listings: int = Field(ge=1)
+    draws: int = Field(ge=1)
+    low: float  # of the interval that holds 95 % of the draws' gains
+    high: float
+    p: float = Field(ge=0.0, le=1.0)  # share of the draws in which the challenger gains nothing, one-sided
+    cells: tuple[tuple[int, int, int], ...]  # images of a listing, gain in images, listings
+
+
+class Confusion(Record):
+    """A product that is taken for another one."""
+
+    truth: str
+    predicted: str
+    images: int = Field(ge=1)  # test images on which it happens
+    examples: tuple[str, ...] = ()  # sha256 of some of them, those with the surest wrong answers first
+
+
 class Measured(Record):
-    """One version on the evaluation's test set."""
+    """One version on the evaluation's test set. What earlier releases did not measure is empty or null."""
 
     version: int
     metrics: dict[str, float]  # classifier: top1, top5, macro_accuracy …; detector: map50, map50_95, recall …
     versus_champion: Pairs | None = None  # null for the champion, without one, and for detectors
+    versus_champion_shared: Pairs | None = None  # the same where the champion knows the product
+    bootstrap: Bootstrap | None = None
+    bootstrap_shared: Bootstrap | None = None
+    right: dict[str, int] = {}  # test images that it gets right, by product; see `Evaluation.products`
+    confusions: tuple[Confusion, ...] = ()  # the most frequent ones
+    seen_in_training: int | None = None  # test images that stand in the training part of its own snapshot
 
 
 class Evaluation(Record):
@@ -84,6 +115,8 @@ class Evaluation(Record):
     classes: int = Field(ge=0)
     champion: Measured | None
     challengers: tuple[Measured, ...]
+    products: dict[str, int] = {}  # of a classifier: test images by product
+    shared_images: int | None = None  # test images of products that the champion knows; null without one
 
 
 class RuleResult(Record):
@@ -93,6 +126,7 @@ class RuleResult(Record):
     passed: bool
     required: bool  # a rule that is only shown does not refuse
     sentence: str
+    figures: dict[str, float] = {}  # what the sentence says, as numbers
 
 
 class Decision(Record):

@@ -24,7 +24,9 @@ from lvbag.store import Bucket, ModelKind, ObjectMissing, Store, json_bytes, key
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 200
-"""Claims of one call; a hundred trainings that start in the same moment need about ten each."""
+"""Claims of one call; a hundred trainings that start in the same moment need about six each."""
+
+LONGEST_WAIT_S = 10.0
 
 _CONTENT_TYPES = {
     ".json": "application/json",
@@ -43,17 +45,17 @@ def reserve_version(store: Store, kind: ModelKind, training_key: str) -> int:
     pointer = keys.training(kind, training_key)
     claim = json_bytes({"training_key": training_key, "nonce": _fixed_nonce(kind, training_key)})
     for attempt in range(ATTEMPTS):
-        number = _pointed(store, kind, training_key)
-        if number is not None:
-            return number
-        number, is_mine = _claimed_or_next(store, kind, training_key)
+        looked = time.monotonic()
+        trainings = _pointed_trainings(store, kind)
+        if training_key in trainings and (pointed := _pointed(store, kind, training_key)) is not None:
+            return pointed
+        number, is_mine = _claimed_or_next(store, kind, training_key, trainings)
         ref = keys.version_file(kind, number, RESERVATION)
         if is_mine or store.put_if_absent(ref, claim, "application/json"):
             store.put_if_absent(pointer, json_bytes({"version": number}), "application/json")
             log.info("registry.reserve done kind=%s version=%d training=%s", kind, number, training_key)
             return number
-        # Others are at it in the same moment; spread out, or all would lose to one again.
-        time.sleep(_JITTER.uniform(0.0, min(1.0, 0.02 * 2.0**attempt)))
+        _step_aside(attempt, time.monotonic() - looked)
     raise RegistryError(
         f"no version number of {kind} could be reserved for training {training_key} in {ATTEMPTS} attempts: other "
         "trainings took each of them first; run it again"
@@ -92,6 +94,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _step_aside(attempt: int, looked_s: float) -> None:
+    """Wait after a lost claim. Whoever looks while another claims loses to it, so what matters is how long a look took:
+    it takes longer the more are at it. Spread over ever more such looks, few are at it at a time."""
+    time.sleep(_JITTER.uniform(0.0, min(LONGEST_WAIT_S, looked_s * 2.0 ** (attempt + 1))))
+
+
 def _pointed(store: Store, kind: ModelKind, training_key: str) -> int | None:
     ref = keys.training(kind, training_key)
     try:
@@ -104,13 +112,12 @@ def _pointed(store: Store, kind: ModelKind, training_key: str) -> int | None:
     return number
 
 
-def _claimed_or_next(store: Store, kind: ModelKind, training_key: str) -> tuple[int, bool]:
+def _claimed_or_next(store: Store, kind: ModelKind, training_key: str, pointed: set[str]) -> tuple[int, bool]:
     """The number that this training claimed before and True, else the first free number and False.
 
-    Only claims without a pointer can be of a call that crashed. Pointers are listed before claims, so each pointer's
-    claim is among the claims, and the difference of the two counts says how many to look for.
+    Only claims without a pointer can be of a call that crashed. `pointed`, the trainings with one, was listed before
+    the claims, so each pointer's claim is among them, and the difference of the two counts says how many to look for.
     """
-    pointed = _pointed_trainings(store, kind)
     folders = reserved_numbers(store, kind)
     claims = sorted((number for number, reserved in folders.items() if reserved), reverse=True)
     unpointed = len(claims) - len(pointed)
