@@ -5,7 +5,7 @@
 | action | does |
 |---|---|
 | `verify` | reads a sample of what is stored, or everything, and compares digests; fails with what is wrong |
-| `rollback` | makes an old version the champion again, and records who, when and why |
+| `rollback` | tries an old version, makes it the champion again, and records who, when and why |
 | `re_clean` | judges again what an earlier detector decided narrowly (or *all*); a new snapshot starts training |
 | `take_down` | removes a listing, a seller, an address or an image wherever its pictures stand, and keeps a tombstone |
 | `collect_garbage` | removes what no night, snapshot or model refers to any more |
@@ -114,20 +114,21 @@ def verify() -> dict[str, int]:
 
 @task(retries=0)  # what a person asked for and the registry refuses is refused the second time, too
 def rollback() -> str:
-    """Make an old version the champion; returns the kind of model that changed."""
-    from lvbag import registry
+    """Try an old version and make it the champion; returns the kind of model that changed."""
+    from lvbag import care, registry
     from lvbag.store import ModelKind
 
     run = context.current()
-    store, _ = context.open_store()
+    store, settings = context.open_store()
     kind, version, why = ModelKind(run.params["kind"]), run.params["version"], str(run.params["why"])
     if version is None:
         raise AirflowFailException("name the version to bring back in the parameter `version`")
     record = registry.load_version(store, kind, version)
     log.info("%s %04d of %s, recipe %s: %s", kind, version, record.created_at, record.recipe, record.metrics)
     if run.params["dry_run"]:
-        raise AirflowSkipException(f"dry run: {kind} {version:04d} would become the champion")
-    registry.rollback(store, kind, version, run.at, run.by, why)
+        said = care.try_version(store, settings, kind, version).said
+        raise AirflowSkipException(f"dry run: {kind} {version:04d} would become the champion; {said}")
+    log.info("%s", care.roll_back(store, settings, kind, version, run.at, run.by, why).said)
     return kind.value
 
 

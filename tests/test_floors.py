@@ -23,6 +23,7 @@ GROUND = {
     "tombstones",
     "curated",
     "outliers",
+    "suspicions",
     "store",
     "images",
 }

@@ -105,6 +105,7 @@ def test_whatever_a_model_or_an_evaluation_names_stays(store: Store, chosen: Set
         kind=ModelKind.CLASSIFIER, key="e", data=names[1], test_images=1, classes=2, champion=None, challengers=()
     )
     store.put_json(keys.evaluation(ModelKind.CLASSIFIER, "e"), evaluation.model_dump(mode="json"))
+    store.put(keys.evaluation_predictions(ModelKind.CLASSIFIER, "e"), b"what stands beside it is no evaluation")
     planned = plan(store, chosen)
     assert set(planned.kept_snapshots) == {names[0], names[1], names[3], names[4]}
     assert planned.kept_snapshots[names[0]] == "classifier version 0001 was trained on it"

@@ -41,8 +41,9 @@ from lvbag.care.targets import Target
 from lvbag.curate import report_night
 from lvbag.learn import enough_new
 from lvbag.learn.data import read_snapshot
+from lvbag.registry.records import Confusion, Evaluation, Measured
 from lvbag.settings import Settings
-from lvbag.store import Bucket, Store, StoreError, keys
+from lvbag.store import Bucket, ModelKind, Store, StoreError, keys
 from lvbag.tombstones import Tombstones, read_holes, read_tombstones, seller_key
 
 REASON = Reason("the owner asked", "a test", AT)
@@ -209,6 +210,39 @@ def test_the_preview_shows_what_is_left(store: Store, chosen: Settings) -> None:
     shown = reds()
     remove(store, chosen, image_target(digest(red)))
     assert shown > 500 > reds()
+
+
+def test_a_sheet_of_confusions_that_shows_the_picture_goes_and_its_evaluation_stays(
+    store: Store, chosen: Settings
+) -> None:
+    offer(store, FIRST, range(16)).close()
+    finish(store, chosen, FIRST)
+    shown, other = digest(pictures(3)[0]), digest(pictures(5)[0])
+    for key, sha256s in (("a", (other, shown)), ("b", (other, other))):
+        every = tuple(
+            Measured(
+                version=number, metrics={}, confusions=(Confusion(truth="A", predicted="B", images=1, examples=(sha,)),)
+            )
+            for number, sha in enumerate(sha256s, 1)
+        )
+        evaluation = Evaluation(
+            kind=ModelKind.CLASSIFIER, key=key, data="s", test_images=1, classes=2, champion=every[0],
+            challengers=every[1:],
+        )  # fmt: skip
+        store.put_json(keys.evaluation(ModelKind.CLASSIFIER, key), evaluation.model_dump(mode="json"))
+    for key in ("a", "b", "lost"):
+        store.put(keys.evaluation_predictions(ModelKind.CLASSIFIER, key), b"a table")
+        for number in (1, 2):
+            store.put(keys.confusion_sheet(ModelKind.CLASSIFIER, key, number), b"a sheet")
+    before = everything(store)
+
+    removed = remove(store, chosen, listing_target("shop/l3"))
+
+    gone = {name for name in before if name.startswith("models:")} - set(everything(store))
+    sheets = ("a/confusions-0002.jpg", "lost/confusions-0001.jpg", "lost/confusions-0002.jpg")
+    assert gone == {f"models:classifier/evaluations/{name}" for name in sheets}, "what cannot be said shows it"
+    assert removed.confusion_sheets == 3
+    assert plan_takedown(store, listing_target("shop/l3")).removed.is_empty
 
 
 def test_a_photo_goes_wherever_it_stands_unless_told_otherwise(store: Store, chosen: Settings) -> None:

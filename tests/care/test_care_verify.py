@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from curate.curate_frames import digest
 from lvbag import schemas
-from lvbag.care import CareError, Reason, listing_target, plan_takedown, take_down, verify_store
+from lvbag.care import CareError, Reason, listing_target, plan_takedown, take_down, verify_registry, verify_store
 from lvbag.care.checks import Check, Finding, choose
-from lvbag.care.verify import AREAS
+from lvbag.care.verify import AREAS, Verified
 from lvbag.care.verify_snapshots import manifest_problems
+from lvbag.registry import RegistryError, rollback
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Ref, Store, keys
 from lvbag.store.tables import read_table, write_table
@@ -57,7 +58,7 @@ def test_what_is_as_it_was_written_has_no_finding(store: Store, snapshot: str, t
     result = verify_store(store, sample=None, on_progress=lambda *heard: said.append(heard))
     assert result.findings == ()
     assert (result.checked["raw"], result.checked["crops"]) == (60, 32), "the second night fetched 28 once more"
-    assert result.checked["models"] == 5, "two aliases, a lineage, two files"
+    assert result.checked["models"] == 7, "two aliases, two histories, a lineage, two files"
     assert all(count > 0 for count in result.checked.values())
     assert said[-1][1] == said[-1][2]
     assert everything(store) == before
@@ -140,9 +141,38 @@ def test_models_are_read_back_with_alias_and_lineage(store: Store, snapshot: str
     )
     assert kinds(store, "models") == [
         ("alias_dangling", "classifier/champion.json"),
+        ("history_incomplete", "classifier/champion.json"),
         ("lineage_broken", "classifier/versions/0002/config.json"),
         ("model_corrupt", "classifier/versions/0001/model.onnx"),
     ]
+
+
+def test_a_version_whose_network_does_not_answer_as_its_record_says_is_found(
+    store: Store, snapshot: str, tmp_path: Path
+) -> None:
+    (tmp_path / "v").mkdir()
+    number = publish(store, tmp_path / "v", snapshot)
+    config = keys.version_file(ModelKind.CLASSIFIER, number, "config.json")
+    store.put(config, store.get(config).replace(b'"B"', b'"B", "C"'))
+    assert kinds(store, "models") == [("model_unusable", "classifier/versions/0001/model.onnx")]
+
+
+def test_the_registry_is_verified_whole_or_one_version_of_it(store: Store, snapshot: str, tmp_path: Path) -> None:
+    for key in ("a", "b"):
+        publish(store, tmp_path, snapshot, key=key)
+    rollback(store, ModelKind.CLASSIFIER, 1, AT, "test", "first")
+    assert verify_registry(store) == Verified({"classifier": 8, "detector": 2}, ())
+
+    store.put(keys.version_file(ModelKind.CLASSIFIER, 2, "card.md"), b"another card")
+    store.delete(next(store.list_objects(Bucket.MODELS, "classifier/history/")).ref)
+    heard: list[str] = []
+    result = verify_registry(store, [ModelKind.CLASSIFIER], on_finding=lambda finding: heard.append(finding.kind))
+    assert heard == [finding.kind for finding in result.findings] == ["history_incomplete", "model_corrupt"]
+    assert verify_registry(store, [ModelKind.CLASSIFIER], 1) == Verified({"classifier": 3}, ())
+    (finding,) = verify_registry(store, [ModelKind.CLASSIFIER], 2).findings
+    assert finding.uri.endswith("classifier/versions/0002/card.md")
+    with pytest.raises(RegistryError, match="0009 does not exist"):
+        verify_registry(store, [ModelKind.CLASSIFIER], 9)
 
 
 def test_weights_and_detectors_from_outside_are_held_against_their_names(store: Store) -> None:

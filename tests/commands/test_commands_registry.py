@@ -14,10 +14,11 @@ from typer.testing import CliRunner, Result
 from lvbag.commands.classify import classify
 from lvbag.commands.registry import registry_app
 from lvbag.errors import LvbagError
+from lvbag.infer import ModelError
 from lvbag.registry import champion, publish_version, reserve_version, rollback
-from lvbag.registry.records import ModelSpec, VersionRecord
+from lvbag.registry.records import Evaluation, Measured, ModelSpec, VersionRecord
 from lvbag.settings import Settings
-from lvbag.store import ModelKind, Store
+from lvbag.store import ModelKind, Store, keys
 from store_env import own_home
 
 AT = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
@@ -124,12 +125,92 @@ def test_a_rollback_changes_the_champion_and_the_history_says_who_and_why(store:
     assert run("registry", "rollback", "1").exit_code == 2, "a reason is required"
     result = run("registry", "rollback", "1", "--why", "2 takes [wallets] for bags")
     assert result.exit_code == 0
-    assert result.stdout == "classifier 0001 is the champion\n"
+    assert result.stdout.startswith("classifier 0001 is the champion; only loading was checked")
+    assert "there is no snapshot" in result.stdout
     alias = champion(store, ModelKind.CLASSIFIER)
     assert alias is not None and alias.version == 1
     last = rows(run("registry", "history", "--json"))[-1]
     assert (last["event"], last["version"], last["previous"]) == ("rolled_back", 1, 2)
     assert "2 takes [wallets] for bags" in run("registry", "history").stdout
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_version_that_does_not_answer_does_not_come_back(store: Store) -> None:
+    config = keys.version_file(ModelKind.CLASSIFIER, 1, "config.json")
+    store.put(config, store.get(config).replace(b'"M10003"', b'"M10003", "M10004"'))
+    result = run("registry", "rollback", "1", "--why", "it was better")
+    assert (result.exit_code, type(result.exception)) == (1, ModelError)
+    alias = champion(store, ModelKind.CLASSIFIER)
+    assert alias is not None and alias.version == 2
+
+
+@pytest.mark.usefixtures("versions")
+def test_two_versions_are_compared_for_machines_and_people() -> None:
+    (row,) = rows(run("registry", "compare", "1", "champion", "--json"))
+    assert row["figures"] == {"top1": {"a": 0.6, "b": 0.7, "change": 0.1}}
+    assert (row["differences"], row["together"]) == ([], None)
+    shown = run("registry", "compare", "1", "2").stdout
+    assert "made of the same data, recipe, seed and code" in shown
+    assert "no evaluation measured both" in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("top1")]
+    assert line.split() == ["top1", "0.6", "0.7", "+0.1"]
+
+
+@pytest.mark.usefixtures("versions")
+def test_products_that_lost_come_first_in_a_comparison(store: Store) -> None:
+    right = ({"M10001": 5, "M10002": 1}, {"M10001": 2, "M10002": 4})
+    first, second = (
+        Measured(version=number, metrics={"top1": 0.5}, right=found) for number, found in enumerate(right, start=1)
+    )
+    made = Evaluation(
+        kind=ModelKind.CLASSIFIER, key="e", data="s-1", test_images=11, classes=2, champion=first,
+        challengers=(second,), products={"M10001": 5, "M10002": 6},
+    )  # fmt: skip
+    store.put_json(keys.evaluation(ModelKind.CLASSIFIER, "e"), made.model_dump(mode="json"))
+    lines = [line.split() for line in run("registry", "compare", "1", "2").stdout.splitlines()]
+    assert [line for line in lines if line and line[0].startswith("M1")] == [
+        ["M10001", "5", "5", "2", "-3"],
+        ["M10002", "6", "1", "4", "+3"],
+    ]
+
+
+@pytest.mark.usefixtures("versions")
+def test_verify_ends_with_status_1_and_a_line_for_each_finding(store: Store) -> None:
+    store.put(keys.snapshot("s-1", "manifest.parquet"), b"what it was trained on")
+    good = run("registry", "verify", "champion", "--json")
+    assert (good.exit_code, rows(good)) == (0, [{"checked": {"classifier": 2}, "findings": 0}])
+    store.put(keys.version_file(ModelKind.CLASSIFIER, 1, "model.onnx"), b"something else")
+    bad = run("registry", "verify", "--json")
+    assert bad.exit_code == 1
+    finding, summary = rows(bad)
+    assert (finding["kind"], summary["findings"]) == ("model_corrupt", 1)
+    assert run("registry", "verify", "2").exit_code == 0
+    assert "model_corrupt" in run("registry", "verify", "1").stdout
+
+
+@pytest.mark.usefixtures("versions")
+def test_garbage_is_shown_and_goes_only_when_told(store: Store) -> None:
+    number = reserve_version(store, ModelKind.CLASSIFIER, "stopped")
+    left = keys.version_file(ModelKind.CLASSIFIER, number, "model.onnx")
+    store.put(left, b"half of it")
+    *planned, _ = rows(run("registry", "gc", "--json"))
+    assert {row["kind"]: row["objects"] for row in planned} == dict.fromkeys(
+        ("evaluation", "unpublished file", "note of a flip", "checkpoint"), 0
+    ), "what is younger than 30 days stays"
+    assert "0 objects, 0.0 MB would go" in run("registry", "gc").stdout
+    assert "0 of 0 objects were removed" in run("registry", "gc", "--yes").stdout
+    assert store.exists(left)
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_version_is_handed_out_in_a_folder(tmp_path: Path) -> None:
+    result = run("registry", "export", "champion", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "classifier 0002 is in" in result.stdout
+    assert json.loads((tmp_path / "out" / "classes.json").read_text()) == ["M10001", "M10002", "M10003"]
+    assert json.loads((tmp_path / "out" / "preprocessing.json").read_text())["version"] == 2
+    again = run("registry", "export", "champion", tmp_path / "out")
+    assert isinstance(again.exception, LvbagError)
 
 
 @pytest.fixture

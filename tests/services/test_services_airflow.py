@@ -37,13 +37,14 @@ def test_airflow_comes_up_works_and_leaves_nothing(home: Path, said: list[str]) 
     # the DAGs are read; those that an event starts may run, the nightly one waits for a source
     assert client.import_errors() == []
     assert client.dag_ids() == {
+        "lvbag_care_labels": True,
         "lvbag_crawl": True,
         "lvbag_curate": False,
         "lvbag_operate": False,
         "lvbag_train": False,
         "lvbag_train_detector": False,
     }
-    assert any("lvbag_crawl stays paused" in line for line in said)
+    assert any("lvbag_crawl and lvbag_care_labels stay paused" in line for line in said)
 
     # a run by hand, with a form that is checked
     run_id = client.trigger("lvbag_operate", {"action": "verify"})

@@ -12,10 +12,11 @@ from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lvbag.care.errors import CareError
-    from lvbag.care.garbage import Limits, collect, plan_collection
+    from lvbag.care.garbage import Limits, collect, plan_collection, plan_registry_collection
     from lvbag.care.takedown import plan_takedown, take_down
     from lvbag.care.targets import Reason, image_target, listing_target, seller_target, url_target
-    from lvbag.care.verify import verify_store
+    from lvbag.care.trial import roll_back, try_version
+    from lvbag.care.verify import verify_registry, verify_store
 
 _HOMES = {
     "CareError": "errors",
@@ -25,10 +26,14 @@ _HOMES = {
     "image_target": "targets",
     "listing_target": "targets",
     "plan_collection": "garbage",
+    "plan_registry_collection": "garbage",
     "plan_takedown": "takedown",
+    "roll_back": "trial",
     "seller_target": "targets",
     "take_down": "takedown",
+    "try_version": "trial",
     "url_target": "targets",
+    "verify_registry": "verify",
     "verify_store": "verify",
 }
 
@@ -40,10 +45,14 @@ __all__ = [
     "image_target",
     "listing_target",
     "plan_collection",
+    "plan_registry_collection",
     "plan_takedown",
+    "roll_back",
     "seller_target",
     "take_down",
+    "try_version",
     "url_target",
+    "verify_registry",
     "verify_store",
 ]
 

@@ -1,6 +1,6 @@
 """Collecting garbage: what nothing refers to any more, shown first, removed in an order that leaves nothing dangling.
 
-What was fetched and is named by a table is never garbage, nor is anything of the registry, of quarantine, or of what
+What was fetched and is named by a table is never garbage, nor is a published version, anything of quarantine, or what
 people labelled. Whatever was written in the last days is left alone: a night may be at work. The objects are removed as
 a person would do it, so a bucket that keeps versions keeps these.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from lvbag.care.errors import CareError
 from lvbag.care.garbage_kinds import Garbage, find_garbage
+from lvbag.care.garbage_models import find_registry_garbage
 from lvbag.care.kept_snapshots import Shelf, read_shelf
 from lvbag.settings import Settings
 from lvbag.store import ObjectInfo, Store
@@ -54,13 +55,17 @@ class GarbagePlan:
 
 def plan_collection(store: Store, settings: Settings, limits: Limits, now: dt.datetime) -> GarbagePlan:
     """What is garbage; changes nothing. Raises `CareError` where something that could refer to it cannot be read."""
-    if limits.keep_snapshots < 1 or limits.older_than_days < 1:
-        raise CareError("at least the newest snapshot and the last day stay: give 1 or more for both limits")
+    before = _before(limits, now)
     shelf = read_shelf(store, settings, limits.keep_snapshots, now)
-    kinds = find_garbage(store, shelf, now - dt.timedelta(days=limits.older_than_days))
+    kinds = [*find_garbage(store, shelf, before), *find_registry_garbage(store, before)]
     gone = {name for kind in kinds for name in kind.snapshots}
     kept = {name: why or "younger than the limit" for name, why in shelf.snapshots.items() if name not in gone}
     return GarbagePlan(limits, now, tuple(kinds), kept)
+
+
+def plan_registry_collection(store: Store, limits: Limits, now: dt.datetime) -> GarbagePlan:
+    """The same for the registry alone: what no version, champion or decision refers to."""
+    return GarbagePlan(limits, now, tuple(find_registry_garbage(store, _before(limits, now))), {})
 
 
 def collect(
@@ -73,8 +78,8 @@ def collect(
 
     Raises `CareError` where a snapshot of the plan has come into use since; what was written anew since stays.
     """
-    shelf = read_shelf(store, settings, plan.limits.keep_snapshots, plan.now)
-    _check_still_unused(plan, shelf)
+    if any(kind.snapshots for kind in plan.kinds):
+        _check_still_unused(plan, read_shelf(store, settings, plan.limits.keep_snapshots, plan.now))
     done, removed = 0, {}
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="garbage") as pool:
         for kind in plan.kinds:
@@ -87,6 +92,12 @@ def collect(
                         on_progress(done, plan.objects)
             log.info("care.garbage kind=%s removed=%d of=%d", kind.kind, removed[kind.kind], len(kind.objects))
     return removed
+
+
+def _before(limits: Limits, now: dt.datetime) -> dt.datetime:
+    if limits.keep_snapshots < 1 or limits.older_than_days < 1:
+        raise CareError("at least the newest snapshot and the last day stay: give 1 or more for both limits")
+    return now - dt.timedelta(days=limits.older_than_days)
 
 
 def _check_still_unused(plan: GarbagePlan, shelf: Shelf) -> None:

@@ -1,4 +1,4 @@
-"""The kinds of garbage, in the order in which they go: what points, then what is pointed at.
+"""The kinds of garbage in nights and snapshots, in the order in which they go: what points, then what is pointed at.
 
 Each kind says why it is garbage and what keeps the others of its kind.
 """
@@ -17,7 +17,7 @@ from lvbag.care.kept_snapshots import Shelf
 from lvbag.care.referred import crops_referred, images_referred, journals_to_keep
 from lvbag.images.fingerprints import VERSION
 from lvbag.nights import NightError, parse_night
-from lvbag.store import Bucket, ModelKind, ObjectInfo, Ref, Store, keys
+from lvbag.store import Bucket, ObjectInfo, Ref, Store, keys
 
 _BATCH = 20_000
 """Objects of a listing that are held against what is referred to at a time."""
@@ -51,7 +51,7 @@ class Garbage:
 
 
 def find_garbage(store: Store, shelf: Shelf, before: dt.datetime) -> list[Garbage]:
-    """Everything that was written before a time and that nothing refers to."""
+    """What was written before a time and nothing refers to; the registry has its own kinds (`garbage_models`)."""
     old = {name: _old_files(store, name, before) for name, why in shelf.snapshots.items() if why is None}
     gone = sorted(name for name, files in old.items() if files)
     stopped = {name: _old_files(store, name, before) for name in shelf.unfinished}
@@ -114,12 +114,6 @@ def find_garbage(store: Store, shelf: Shelf, before: dt.datetime) -> list[Garbag
             tuple(
                 (*_superseded(store, keys.seen_prefix(), before), *_superseded(store, keys.watermarks_prefix(), before))
             ),
-        ),
-        Garbage(
-            "checkpoint",
-            "its training was not run again since the limit, or its version stands",
-            "those of trainings that wrote one since the limit",
-            tuple(_checkpoints(store, before)),
         ),
         Garbage(
             "lease or robots.txt",
@@ -224,17 +218,6 @@ def _superseded(store: Store, prefix: str, before: dt.datetime) -> Iterator[Obje
     for items in by_source.values():
         newest_last = sorted(items, key=lambda item: item.ref)
         yield from (item for item in newest_last[:-1] if is_old(item, before))
-
-
-def _checkpoints(store: Store, before: dt.datetime) -> Iterator[ObjectInfo]:
-    """All of a training's that has not written any since; what names the file goes first."""
-    for kind in ModelKind:
-        by_training: dict[str, list[ObjectInfo]] = {}
-        for item in store.list_objects(Bucket.MODELS, keys.checkpoints_prefix(kind)):
-            by_training.setdefault(item.ref.key.rpartition("/")[0], []).append(item)
-        for items in by_training.values():
-            if all(is_old(item, before) for item in items):
-                yield from sorted(items, key=lambda item: (not item.ref.key.endswith(".json"), item.ref))
 
 
 def _nightly(store: Store, prefix: str, before: dt.datetime) -> Iterator[ObjectInfo]:

@@ -84,6 +84,8 @@ def _evaluations(store: Store) -> list[tuple[str, str]]:
     found, prefix = [], keys.evaluations_prefix(ModelKind.CLASSIFIER)
     for item in store.list_objects(Bucket.MODELS, prefix):
         name = item.ref.key.removeprefix(prefix).removesuffix(".json")
+        if "/" in name:  # what stands beside a record
+            continue
         try:
             evaluation = load_evaluation(store, ModelKind.CLASSIFIER, name)
         except (RegistryError, keys.KeyNameError) as error:

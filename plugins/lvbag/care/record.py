@@ -23,6 +23,7 @@ class Removed:
     raw_images: int = 0
     crops: int = 0
     pages: int = 0
+    confusion_sheets: int = 0
     bytes: int = 0
     snapshots: dict[str, int] = field(default_factory=dict)
     label_sets: dict[str, int] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Removed:
             self.raw_images + other.raw_images,
             self.crops + other.crops,
             self.pages + other.pages,
+            self.confusion_sheets + other.confusion_sheets,
             self.bytes + other.bytes,
             _sum(self.snapshots, other.snapshots),
             _sum(self.label_sets, other.label_sets),
@@ -51,6 +53,7 @@ class Removed:
             "raw_images": self.raw_images,
             "crops": self.crops,
             "pages": self.pages,
+            "confusion_sheets": self.confusion_sheets,
             "bytes": self.bytes,
             "snapshots": self.snapshots,
             "label_sets": self.label_sets,

@@ -19,6 +19,7 @@ from lvbag.care.finding import Found, find, tombstones_of
 from lvbag.care.pages import pages_of
 from lvbag.care.record import ABSENT, BEGUN, Removed, begin_record, end_record, record_state
 from lvbag.care.reports import renew_report, reports_with
+from lvbag.care.sheets import sheets_with
 from lvbag.care.targets import Reason, Target
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Ref, Store, keys
@@ -29,14 +30,14 @@ log = logging.getLogger(__name__)
 _WORKERS = 8
 """Requests to the store at a time while objects are looked for."""
 
-RAW, CROP, PAGE = "raw image", "crop", "page"
+RAW, CROP, PAGE, SHEET = "raw image", "crop", "page", "confusion sheet"
 
 
 @dataclass(frozen=True)
 class Piece:
     """One object that goes whole; `bytes` of all its versions together."""
 
-    kind: str  # RAW, CROP or PAGE
+    kind: str  # RAW, CROP, PAGE or SHEET
     ref: Ref
     bytes: int
 
@@ -60,6 +61,7 @@ class TakedownPlan:
             raw_images=sum(piece.kind == RAW for piece in self.pieces),
             crops=sum(piece.kind == CROP for piece in self.pieces),
             pages=sum(piece.kind == PAGE for piece in self.pieces),
+            confusion_sheets=sum(piece.kind == SHEET for piece in self.pieces),
             bytes=sum(piece.bytes for piece in self.pieces),
             snapshots={name: len(images) for name, images in self.snapshots.items()},
             label_sets=self.label_sets,
@@ -126,8 +128,10 @@ def take_down(
             on_progress(number, len(steps))
     end_record(store, target)
     log.info(
-        "care.takedown done kind=%s key=%s raw=%d crops=%d pages=%d snapshots=%d label_sets=%d reports=%d bytes=%d",
+        "care.takedown done kind=%s key=%s raw=%d crops=%d pages=%d sheets=%d snapshots=%d label_sets=%d reports=%d "
+        "bytes=%d",
         *(target.kind, target.key, plan.removed.raw_images, plan.removed.crops, plan.removed.pages),
+        plan.removed.confusion_sheets,
         *(len(plan.snapshots), len(plan.label_sets), len(plan.reports), plan.removed.bytes),
     )
     return plan.removed
@@ -148,6 +152,8 @@ def _pieces(store: Store, found: Found) -> Iterator[Piece]:
         (CROP, Bucket.CURATED, keys.crop(detector, sha256).key) for sha256 in found.images for detector in detectors
     ]
     wanted += [(PAGE, ref.bucket, ref.key) for ref in pages_of(store, found.shards, found.urls)]
+    if found.images:
+        wanted += [(SHEET, ref.bucket, ref.key) for ref in sheets_with(store, found.images)]
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="takedown") as pool:
         for some in pool.map(lambda one: list(_weigh(store, *one)), wanted):
             yield from some

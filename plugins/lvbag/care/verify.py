@@ -6,16 +6,18 @@ Changes nothing. Of any number of objects only a few are in memory, and the same
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lvbag.care.checks import Check, Finding, choose, found, run_checks
 from lvbag.care.errors import CareError
-from lvbag.care.verify_models import model_checks
+from lvbag.care.verify_models import model_checks, registry_checks, version_checks
 from lvbag.care.verify_pictures import crop_checks, raw_checks
 from lvbag.care.verify_snapshots import snapshot_checks
 from lvbag.care.verify_tables import table_checks
-from lvbag.store import CorruptObject, Store
+from lvbag.registry import load_version
+from lvbag.registry.reading import CONFIG
+from lvbag.store import CorruptObject, ModelKind, Store, keys
 from lvbag.tombstones import Tombstones, read_tombstones
 
 log = logging.getLogger(__name__)
@@ -61,15 +63,39 @@ def verify_store(
         checked[area] = 0
         for findings in run_checks(checks):
             checked[area] += 1
-            for finding in findings:
-                log.warning("care.finding kind=%s uri=%s problem=%s", finding.kind, finding.uri, finding.problem)
-                everything.append(finding)
-                if on_finding is not None:
-                    on_finding(finding)
+            everything += _told(findings, on_finding)
             if on_progress is not None:
                 on_progress(area, checked[area], total)
         log.info("care.verify done area=%s checked=%d findings=%d", area, checked[area], len(everything))
     return Verified(checked, tuple(everything))
+
+
+def verify_registry(
+    store: Store,
+    kinds: Iterable[ModelKind] = tuple(ModelKind),
+    number: int | None = None,
+    on_finding: Callable[[Finding], None] | None = None,
+) -> Verified:
+    """Read everything of the registry back, or all of one version; raises `RegistryError` where there is none such."""
+    checked: dict[str, int] = {}
+    everything: list[Finding] = []
+    for kind in kinds:
+        if number is not None and not store.exists(keys.version_file(kind, number, CONFIG)):
+            load_version(store, kind, number)  # says why there is none
+        checks = registry_checks(store, kind) if number is None else version_checks(store, kind, number)
+        checked[kind.value] = 0
+        for findings in run_checks(checks):
+            checked[kind.value] += 1
+            everything += _told(findings, on_finding)
+    return Verified(checked, tuple(everything))
+
+
+def _told(findings: list[Finding], on_finding: Callable[[Finding], None] | None) -> list[Finding]:
+    for finding in findings:
+        log.warning("care.finding kind=%s uri=%s problem=%s", finding.kind, finding.uri, finding.problem)
+        if on_finding is not None:
+            on_finding(finding)
+    return findings
 
 
 def _checks(store: Store, area: str) -> Iterator[Check]:

@@ -47,12 +47,13 @@ _PREFIXES = {
         keys.all_quarantine_prefix(),
         keys.refreshed_prefix(),
         keys.outliers_prefix(),
+        keys.suspicions_prefix(),
     ),
     Bucket.DATASETS: ("",),
 }
 
 _BY_FOLDER = {"listings": schemas.LISTINGS, "fetches": schemas.FETCHES, "seen": schemas.SEEN, "images": schemas.IMAGES}
-_BY_FOLDER["outliers"] = schemas.OUTLIERS
+_BY_FOLDER |= {"outliers": schemas.OUTLIERS, "suspicions": schemas.SUSPICIONS}
 _BY_NAME = {"manifest.parquet": schemas.MANIFEST, "splits.parquet": schemas.SPLITS}
 
 

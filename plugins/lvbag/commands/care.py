@@ -5,36 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from lvbag.commands.common import open_session
+from lvbag.commands.found import collect_shown, progress, show_finding
 from lvbag.errors import LvbagError
 from lvbag.store import Store
 from lvbag.terminal import console
 
 if TYPE_CHECKING:
-    from lvbag.care.checks import Finding
-    from lvbag.care.garbage import GarbagePlan
     from lvbag.care.takedown import TakedownPlan
     from lvbag.care.targets import Target
 
 _JSON = typer.Option("--json", help="one JSON object a line")
-_SHOWN = 3
-"""Examples of each kind for people; --json names all."""
 _STAYS = (
     "Titles, prices and addresses stay in the tables of the nights, and models that were trained on a picture stay as "
     "they are."
 )
-
-Hears = Callable[[str, int, int], None]
-"""Hears what is done, how much of it, and of how much."""
 
 
 def takedown(  # noqa: PLR0917 - the options of the command
@@ -64,7 +55,7 @@ def takedown(  # noqa: PLR0917 - the options of the command
         _show_takedown(session.store, plan, as_json, dry_run=True)
         return
     reason = Reason(why, getpass.getuser(), dt.datetime.now(dt.UTC))
-    with _progress(as_json) as hears:
+    with progress(as_json) as hears:
         take_down(session.store, session.settings, plan, reason, lambda done, total: hears("taking down", done, total))
     _show_takedown(session.store, plan, as_json, dry_run=False)
 
@@ -84,14 +75,14 @@ def verify(
         raise typer.BadParameter("either --sample or --all")
     areas = tuple(name.strip() for name in what.split(",") if name.strip()) or AREAS
     session = open_session()
-    with _progress(as_json) as hears:
+    with progress(as_json) as hears:
         result = verify_store(
             session.store,
             areas,
             sample=None if everything else sample or SAMPLE,
             seed=seed,
             on_progress=hears,
-            on_finding=lambda finding: _show_finding(finding, as_json),
+            on_finding=lambda finding: show_finding(finding, as_json),
         )
     if as_json:
         print(json.dumps({"checked": result.checked, "findings": len(result.findings)}))
@@ -109,21 +100,12 @@ def gc(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Show, and with --yes remove, what no night, snapshot or model refers to any more."""
-    from lvbag.care import Limits, collect, plan_collection
+    from lvbag.care import Limits, plan_collection
 
     session = open_session()
     limits = Limits(older_than, keep_snapshots)
     plan = plan_collection(session.store, session.settings, limits, dt.datetime.now(dt.UTC))
-    _show_garbage(session.store, plan, as_json, dry_run=not yes)
-    if yes:
-        with _progress(as_json) as hears:
-            removed = collect(
-                session.store, session.settings, plan, lambda done, total: hears("collecting", done, total)
-            )
-        if as_json:
-            print(json.dumps({"removed": removed}))
-        else:
-            console.print(f"{sum(removed.values()):,} of {plan.objects:,} objects were removed")
+    collect_shown(session, plan, yes, as_json)
 
 
 # ------------------------------------------------------------------ takedown
@@ -183,58 +165,3 @@ def _said(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(escape(str(item)) for item in value)
     return f"{value:,}"
-
-
-# ------------------------------------------------------------------ findings and garbage
-
-
-def _show_finding(finding: Finding, as_json: bool) -> None:
-    if as_json:
-        names = ("kind", "uri", "problem", "remedy")
-        print(json.dumps({name: getattr(finding, name) for name in names}, ensure_ascii=False))
-        return
-    console.print(f"[red]{finding.kind}[/red] {escape(finding.uri)}", soft_wrap=True)
-    console.print(f"  {escape(finding.problem)}\n  [dim]{escape(finding.remedy)}[/dim]", soft_wrap=True)
-
-
-def _show_garbage(store: Store, plan: GarbagePlan, as_json: bool, dry_run: bool) -> None:
-    if as_json:
-        for kind in plan.kinds:
-            for item in kind.objects:
-                print(json.dumps({"kind": kind.kind, "uri": store.uri(item.ref), "bytes": item.size}))
-        for kind in plan.kinds:
-            row = {"kind": kind.kind, "objects": len(kind.objects), "bytes": kind.bytes}
-            print(json.dumps({**row, "why": kind.why, "protects": kind.protects, "dry_run": dry_run}))
-        print(json.dumps({"kept_snapshots": plan.kept_snapshots}))
-        return
-    for kind in plan.kinds:
-        console.print(f"[bold]{kind.kind}[/bold]: {len(kind.objects):,} objects, {kind.bytes / 1e6:,.1f} MB")
-        console.print(f"  [dim]garbage: {escape(kind.why)}\n  stays:   {escape(kind.protects)}[/dim]", soft_wrap=True)
-        for item in kind.objects[:_SHOWN]:
-            console.print(f"  {escape(store.uri(item.ref))}", soft_wrap=True)
-        if len(kind.objects) > _SHOWN:
-            console.print(f"  … and {len(kind.objects) - _SHOWN:,} more")
-    for name, why in plan.kept_snapshots.items():
-        console.print(f"snapshot {escape(name)} stays: {escape(why)}", soft_wrap=True)
-    total = f"{plan.objects:,} objects, {plan.bytes / 1e6:,.1f} MB"
-    console.print(
-        f"{total} would go. Nothing was changed; give --yes to remove them." if dry_run else f"removing {total}"
-    )
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Hears]:
-    """A bar in a terminal; nothing for machines."""
-    if as_json or not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, object] = {}
-
-        def hears(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-
-        yield hears

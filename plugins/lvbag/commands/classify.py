@@ -30,15 +30,15 @@ def classify(
     from lvbag.infer.use import classify_photos
 
     session = open_session()
-    answers = classify_photos(session.store, session.settings, photos, top)
-    if as_json:
-        for answer in answers:
+    catalog = None if as_json else _catalog()
+    failed = False
+    for answer in classify_photos(session.store, session.settings, photos, top):
+        if catalog is None:
             typer.echo(json.dumps(answer_row(answer), ensure_ascii=False))
-    else:
-        catalog = _catalog()
-        for answer in answers:
+        else:
             _show(answer, catalog)
-    if any(answer.error for answer in answers):
+        failed = failed or answer.error is not None
+    if failed:
         raise typer.Exit(1)
 
 

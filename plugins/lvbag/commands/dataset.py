@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvbag.commands.common import open_session
+from lvbag.commands.dataset_suspicious import suspicious
 from lvbag.errors import LvbagError
 from lvbag.store import ObjectMissing
 from lvbag.store import keys as object_keys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lvbag.curate.snapshots.diff import SnapshotDiff
 
 dataset_app = typer.Typer(help="Look at the snapshots.", no_args_is_help=True)
+dataset_app.command("suspicious")(suspicious)
 
 _SHOWN = 10
 """Images named in a diff for people; --json names all."""

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from lvbag.services.doctor import examine
-
 
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Create missing buckets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")] = False,
 ) -> None:
     """Check settings, store, buckets, catalog, recipes, disk, GPU and Airflow. Exit status 1 when a check fails."""
+    from lvbag.services.doctor import examine
+
     failed = False
     for finding in examine(fix):
         typer.echo(json.dumps(asdict(finding)) if as_json else str(finding))

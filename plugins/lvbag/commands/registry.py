@@ -12,19 +12,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvbag.commands.common import open_session
-from lvbag.registry import RegistryError, champion, list_history, list_versions, load_version
-from lvbag.registry import rollback as roll_back
+from lvbag.commands.registry_care import export, gc, verify
+from lvbag.commands.registry_compare import compare
+from lvbag.commands.versions import AsJson, Kind, Version, version_number
+from lvbag.registry import champion, list_history, list_versions, load_version
 from lvbag.registry.gate import PRIMARY_METRIC
 from lvbag.registry.records import Champion, Event, VersionRecord
-from lvbag.store import ModelKind, Store
+from lvbag.store import ModelKind
 from lvbag.store.keys import version_name
 from lvbag.terminal import console
 
 registry_app = typer.Typer(help="Versions of the models, the champion and its history.", no_args_is_help=True)
 
-Kind = Annotated[ModelKind, typer.Option("--kind", help="which model")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
-Version = Annotated[str, typer.Argument(help="a version's number, or `champion`")]
+registry_app.command("compare")(compare)
+registry_app.command("verify")(verify)
+registry_app.command("gc")(gc)
+registry_app.command("export")(export)
 
 
 @registry_app.command("list")
@@ -73,23 +76,14 @@ def rollback(
     why: Annotated[str, typer.Option("--why", help="the reason, for the history")],
     kind: Kind = ModelKind.CLASSIFIER,
 ) -> None:
-    """Make an old version the champion again; its files are checked first."""
-    store = open_session().store
-    number = version_number(store, kind, version)
-    roll_back(store, kind, number, dt.datetime.now(dt.UTC), getpass.getuser(), why)
-    console.print(f"{kind} {version_name(number)} is the champion")
+    """Make an old version the champion again; its files are checked and it must answer well first."""
+    from lvbag.care import roll_back
 
-
-def version_number(store: Store, kind: ModelKind, text: str) -> int:
-    """`7`, `0007` or `champion` as a number; raises `RegistryError` for anything else."""
-    if text == "champion":
-        current = champion(store, kind)
-        if current is None:
-            raise RegistryError(f"there is no champion {kind} yet; `lvbag registry list` shows the versions")
-        return current.version
-    if not text.isdecimal() or int(text) < 1:
-        raise RegistryError(f"{text!r} is no version: give its number, such as 7, or the word champion")
-    return int(text)
+    session = open_session()
+    number = version_number(session.store, kind, version)
+    now, who = dt.datetime.now(dt.UTC), getpass.getuser()
+    trial = roll_back(session.store, session.settings, kind, number, now, who, why)
+    console.print(f"{kind} {version_name(number)} is the champion; {escape(trial.said)}", soft_wrap=True)
 
 
 def _row(record: VersionRecord, current: Champion | None) -> dict[str, object]:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from lvbag.services import machine
 from lvbag.settings import home_dir
 
 Port = Annotated[
@@ -22,6 +21,8 @@ def up(
     airflow: Annotated[bool, typer.Option(help="Also start Airflow, not only the object store.")] = True,
 ) -> None:
     """Start the object store and Airflow on this machine (127.0.0.1) and say where they are."""
+    from lvbag.services import machine
+
     running = machine.up(home_dir(), airflow_port=airflow_port, store_port=store_port, airflow=airflow, say=typer.echo)
     typer.echo("")
     typer.echo(f"  home     {running.home}")
@@ -33,6 +34,8 @@ def up(
 
 def down() -> None:
     """End everything that `lvbag up` started. Data and secrets stay."""
+    from lvbag.services import machine
+
     home = home_dir()
     ended = machine.down(home, typer.echo)
     typer.echo(f"down: {ended} processes ended in {home}" if ended else f"nothing was running in {home}")
@@ -42,6 +45,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
     """Say what runs where. Exit status 1 when nothing runs."""
+    from lvbag.services import machine
+
     found = machine.status(home_dir())
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"up": found.up}, indent=2, default=str))

@@ -30,6 +30,7 @@ from lvbag.review.errors import ReviewError
 from lvbag.review.items import Item
 from lvbag.review.night_tables import NightTables
 from lvbag.review.odd import OUTLIER, judged_anew, odd_pictures
+from lvbag.review.suspected import SUSPICIOUS_LABEL, labels_judged_anew, suspicious_labels
 from lvbag.review.untitled import UNLABELLED, with_product, without_product
 from lvbag.settings import Settings
 
@@ -66,6 +67,13 @@ KINDS = {
             )
         ),
         Kind(OUTLIER, "Does this picture belong to this product?", _OF_PICTURES, odd_pictures, judged_anew),
+        Kind(
+            SUSPICIOUS_LABEL,
+            "Is it this product, or the one that networks take it for?",
+            _OF_PICTURES,
+            suspicious_labels,
+            labels_judged_anew,
+        ),
         Kind(LABEL_CONFLICT, "Offered as two products: which is it?", _OF_PICTURES, offered_as_two),
         Kind(
             UNLABELLED,

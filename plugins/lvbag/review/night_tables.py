@@ -14,6 +14,7 @@ from lvbag.nights import nights_in
 from lvbag.outliers import read_outliers
 from lvbag.store import Bucket, Store, keys
 from lvbag.store.tables import read_columns
+from lvbag.suspicions import suspicions_of_night
 from lvbag.tombstones import Tombstones
 
 IMAGES = (
@@ -61,6 +62,14 @@ class NightTables:
         table = read_outliers(self.store, self.night)
         if table is None:
             return schemas.OUTLIERS.to_frame()
+        return table.filter(~self.tombstones.strikes(table))
+
+    @cached_property
+    def suspicions(self) -> pl.DataFrame:
+        """`schemas.SUSPICIONS` of the night's snapshot; empty where its labels were not looked at."""
+        table = suspicions_of_night(self.store, self.night)
+        if table is None:
+            return schemas.SUSPICIONS.to_frame()
         return table.filter(~self.tombstones.strikes(table))
 
     def _read(self, bucket: Bucket, prefix: str, schema: pl.Schema, columns: tuple[str, ...]) -> pl.DataFrame:

@@ -34,6 +34,9 @@ CHAINED_DAGS = ("lvbag_curate", "lvbag_train", "lvbag_train_detector", "lvbag_op
 NIGHTLY_DAG = "lvbag_crawl"
 """It starts by the clock, so it stays paused until there is a source to crawl."""
 
+WEEKLY_DAG = "lvbag_care_labels"
+"""It starts by the clock as well, and has nothing to look at before there is a crawl."""
+
 GPU_POOL = "gpu"
 _START_TIMEOUT_S = 240.0
 _DAGS_TIMEOUT_S = 90.0
@@ -77,7 +80,7 @@ def mark_migrated(home: Home) -> None:
 def prepare(home: Home, client: AirflowClient, has_sources: bool, say: Callable[[str], None]) -> None:
     """Create the pool and let the DAGs run, each only once in a home's life: what a person paused stays paused."""
     client.ensure_pool(GPU_POOL, 1, "one training at a time")
-    wanted = (*CHAINED_DAGS, NIGHTLY_DAG)
+    wanted = (*CHAINED_DAGS, NIGHTLY_DAG, WEEKLY_DAG)
     known = _wait_for_dags(client, wanted, say)
     done = _read_unpaused(home)
     for dag_id in CHAINED_DAGS if not has_sources else wanted:
@@ -86,7 +89,7 @@ def prepare(home: Home, client: AirflowClient, has_sources: bool, say: Callable[
             done.add(dag_id)
     write_private(_unpaused_path(home), json.dumps(sorted(done)) + "\n")
     if NIGHTLY_DAG not in done:
-        say(f"{NIGHTLY_DAG} stays paused: no source is configured (crawl.sources in lvbag.yaml)")
+        say(f"{NIGHTLY_DAG} and {WEEKLY_DAG} stay paused: no source is configured (crawl.sources in lvbag.yaml)")
 
 
 def _component(
