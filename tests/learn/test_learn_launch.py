@@ -65,6 +65,20 @@ def child_pid(tmp_path: Path) -> int:
     return int((tmp_path / "home" / "cache" / "pid").read_text())
 
 
+def signal_when_at_work(tmp_path: Path, number: signal.Signals) -> threading.Thread:
+    """Send this process a signal as soon as the one that it started is at work."""
+
+    def send() -> None:
+        pid = tmp_path / "home" / "cache" / "pid"
+        while not pid.is_file() or not pid.read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    return sender
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -105,8 +119,8 @@ def test_a_failing_process_raises_with_its_last_lines(launch: Callable[..., int]
 
 
 def test_a_process_that_takes_too_long_is_stopped(launch: Callable[..., int], tmp_path: Path) -> None:
-    with pytest.raises(LearnError, match=r"stopped after 4 s \(setting train.timeout_s\)"):
-        launch("time.sleep(60)", timeout_s=4)
+    with pytest.raises(LearnError, match=r"stopped after 8 s \(setting train.timeout_s\)"):
+        launch("time.sleep(60)", timeout_s=8)
     assert not is_alive(child_pid(tmp_path))
 
 
@@ -117,14 +131,7 @@ def test_sigterm_reaches_the_process_and_what_was_set_up_before(
     seen: list[int] = []
     previous = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
 
-    def send() -> None:
-        pid = tmp_path / "home" / "cache" / "pid"
-        while not pid.is_file() or not pid.read_text():
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    sender = threading.Thread(target=send)
-    sender.start()
+    sender = signal_when_at_work(tmp_path, signal.SIGTERM)
     try:
         with pytest.raises(LearnError, match="stopped by SIGTERM"):
             launch("time.sleep(60)")
@@ -145,12 +152,12 @@ def test_an_exception_in_the_caller_ends_the_process_too(launch: Callable[..., i
         raise TaskTerminatedError
 
     previous = signal.signal(signal.SIGALRM, explode)
+    sender = signal_when_at_work(tmp_path, signal.SIGALRM)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 4)
         with pytest.raises(TaskTerminatedError):
             launch("time.sleep(60)")
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        sender.join()
         signal.signal(signal.SIGALRM, previous)
     assert not is_alive(child_pid(tmp_path))
 
