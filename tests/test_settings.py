@@ -83,6 +83,15 @@ def test_a_wrong_file_is_named(config: Path, text: str, message: str) -> None:
         load_settings()
 
 
+def test_a_wrong_group_in_the_file_is_named_also_where_a_variable_sets_one_of_its_settings(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config / "lvbag.yaml").write_text("train: [1]\n")
+    monkeypatch.setenv("LVBAG_TRAIN__THREADS", "1")
+    with pytest.raises(SettingsError, match=r"train = \[1\] \(.*lvbag\.yaml\): must hold settings by name"):
+        load_settings()
+
+
 def test_the_projects_own_configuration_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LVBAG_CONFIG_DIR", str(module.PROJECT_ROOT / "config"))
     monkeypatch.setenv("LVBAG_HOME", str(tmp_path))

@@ -542,6 +542,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{path} must hold settings by name, found {type(values).__name__}")
+    for group, value in values.items():  # a variable of the same group would take its place in silence
+        if group in Settings.model_fields and not isinstance(value, dict):
+            raise SettingsError(f"{group} = {value!r} ({path}): must hold settings by name")
     return values
 
 
