@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lvbag.commands.common import emit, open_session
-from lvbag.terminal import console
 
 weights_app = typer.Typer(help="Weights from elsewhere to start from.", no_args_is_help=True)
 
@@ -46,15 +43,7 @@ def fetch(
 @weights_app.command("list")
 def list_all(as_json: _Json = False) -> None:
     """What trainings may start from."""
+    from lvbag.commands.weights_table import show_weights
     from lvbag.registry.weights import list_weights
 
-    session = open_session()
-    table = Table("network", "sha256", "classes", "from", "added")
-    for kept in list_weights(session.store):
-        if as_json:
-            emit(kept.model_dump(mode="json"), as_json)
-            continue
-        added = f"{kept.added_at:%Y-%m-%d %H:%M}"
-        table.add_row(kept.network, kept.sha256[:12], str(len(kept.classes)), escape(kept.origin), added)
-    if not as_json:
-        console.print(table)
+    show_weights(list_weights(open_session().store), "classes", lambda kept: len(kept.classes), as_json)

@@ -8,6 +8,7 @@ far the training was; no pickle is written or opened. What the tensors are and h
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,20 +27,20 @@ if TYPE_CHECKING:
 NEWEST = "newest.json"
 
 
-class Progress(BaseModel):
+class Progress(BaseModel, ABC):
     """How far a training is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """For the file's name: letters, digits and "-"."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def reached(self) -> str:
         """For messages: "epoch 3/12"."""
-        raise NotImplementedError
 
 
 SomeProgress = TypeVar("SomeProgress", bound=Progress)

@@ -21,6 +21,7 @@ from lvbag.learn.jobs import digest
 from lvbag.learn.launch import run_job
 from lvbag.learn.outlier_records import ROWS_NAME, OutlierJob, OutlierModel, read_model
 from lvbag.learn.results import OutlierResult
+from lvbag.learn.turns import newest_in_turns
 from lvbag.nights import nights_in
 from lvbag.outliers import MODEL, SCORES, is_odd, read_outliers
 from lvbag.review import apply_decisions, read_decided
@@ -92,9 +93,7 @@ def read_rows(store: Store, settings: OutlierSettings, night: dt.date) -> pl.Dat
     kept = kept.filter(~read_tombstones(store).strikes(kept))
     decisions = read_decided(store)
     kept = apply_decisions(kept, decisions).kept
-    newest = kept.sort(pl.col("night"), "sha256", descending=[True, False])
-    turns = newest.with_columns(pl.int_range(pl.len()).over("style_code").alias("_turn"))
-    rows = turns.sort("_turn", "style_code", maintain_order=True).head(settings.max_images).sort("sha256")
+    rows = newest_in_turns(kept, settings.max_images)
     known = pl.Series("decided", [sha256 in decisions.pictures for sha256 in rows["sha256"]], dtype=pl.Boolean)
     return rows.select(_COLUMNS).with_columns(known)
 

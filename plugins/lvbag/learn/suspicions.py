@@ -24,6 +24,7 @@ from lvbag.learn.launch import run_job
 from lvbag.learn.recipes import ClassifierRecipe, load_classifier_recipe, recipe_digest
 from lvbag.learn.results import SuspicionResult
 from lvbag.learn.suspicion_records import ROWS_NAME, SuspicionJob, SuspicionRun, read_run
+from lvbag.learn.turns import newest_in_turns
 from lvbag.learn.weights import choose_start
 from lvbag.review import read_decided
 from lvbag.settings import Settings, SuspicionSettings
@@ -106,11 +107,8 @@ def read_rows(store: Store, settings: SuspicionSettings, snapshot: str) -> pl.Da
     except ObjectMissing:
         raise LearnError(f"there is no snapshot {snapshot!r} ({store.uri(ref)}); curate a night first") from None
     holes = pl.Series(list(read_holes(store, snapshot)), dtype=pl.String)
-    newest = manifest.filter(~pl.col("sha256").is_in(holes.implode())).sort(
-        pl.col("night"), "sha256", descending=[True, False]
-    )
-    turns = newest.with_columns(pl.int_range(pl.len()).over("style_code").alias("_turn"))
-    rows = turns.sort("_turn", "style_code", maintain_order=True).head(settings.max_images).sort("sha256")
+    standing = manifest.filter(~pl.col("sha256").is_in(holes.implode()))
+    rows = newest_in_turns(standing, settings.max_images)
     labels = rows["label"].to_numpy().astype("int64")
     folds = deal_folds(rows["group"].to_list(), labels, settings.folds)
     decided = read_decided(store).pictures
