@@ -19,6 +19,8 @@ import os
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,14 +74,13 @@ class Judged:
         return self.truth.is_bag == (self.reason is None)
 
 
-def work(seed: int, sheet: Path | None) -> bool:
-    """Crawl and curate what is missing, print the figures; whether both reach the target on every night."""
+@contextmanager
+def market_with_detector(seed: int) -> Iterator[tuple[Store, Settings, MarketServer]]:
+    """The store of this bench, with a detector that is champion, and the shop."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ.update(LVBAG_HOME=str(FOLDER / "home"), LVBAG_CONFIG_DIR=str(FOLDER / "home" / "config"))
     port = free_port()
     os.environ.update(LVBAG_STORE__ENDPOINT=endpoint(port), LVBAG_STORE__ACCESS_KEY=KEY, LVBAG_STORE__SECRET_KEY=KEY)
-    refused: list[Judged] = []
-    good = True
     with (
         running([sys.executable, "-m", "ministack"], environment(port, FOLDER / "store", KEY, KEY)),
         MarketServer(Market(seed), FOLDER / "market") as shop,
@@ -91,11 +92,17 @@ def work(seed: int, sheet: Path | None) -> bool:
         store.ensure_buckets()
         if champion(store, ModelKind.DETECTOR) is None:
             train(store, settings, seed)
+        yield store, settings, shop
+
+
+def work(seed: int, sheet: Path | None) -> bool:
+    """Crawl and curate what is missing, print the figures; whether both reach the target on every night."""
+    refused: list[Judged] = []
+    good = True
+    with market_with_detector(seed) as (store, settings, shop):
         for number in NIGHTS:
             market = Market(seed, number)
-            shop.shop.market = market
-            night = FIRST + dt.timedelta(days=number - 1)
-            crawl_and_curate(store, settings, night)
+            night = crawl_and_curate(store, settings, shop, market)
             found = judged(store, night, market)
             good &= tell(night, found)
             refused += [one for one in found if one.reason is not None]
@@ -114,13 +121,17 @@ def train(store: Store, settings: Settings, seed: int) -> None:
         promote(store, ModelKind.DETECTOR, decision, AT, "bench")
 
 
-def crawl_and_curate(store: Store, settings: Settings, night: dt.date) -> None:
+def crawl_and_curate(store: Store, settings: Settings, shop: MarketServer, market: Market) -> dt.date:
+    """The market's night from the crawl to the snapshot; its date."""
+    shop.shop.market = market
+    night = FIRST + dt.timedelta(days=market.night_number - 1)
     catalog = load_catalog(FOLDER / "home" / "config")
     for shard in plan_night(store, settings, catalog, night).shards:
         crawl_shard(store, settings, catalog, night, shard)
     close_night(store, settings, night)
     for _ in curate_night(store, settings, night):
         pass
+    return night
 
 
 def judged(store: Store, night: dt.date, market: Market) -> list[Judged]:

@@ -42,7 +42,7 @@ from lvbag.learn.data import read_snapshot
 from lvbag.registry import load_version
 from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port
-from lvbag.settings import PROJECT_ROOT, Settings, load_settings
+from lvbag.settings import PROJECT_ROOT, Settings, config_dir, load_settings
 from lvbag.store import ModelKind, Store, keys, open_store
 from lvbag.store.tables import read_table
 
@@ -92,7 +92,7 @@ def write_recipe(name: str, changes: list[str]) -> dict[str, Any]:
             recipe.setdefault(group, {})[inner] = yaml.safe_load(value)
         else:
             recipe[field] = yaml.safe_load(value)
-    (FOLDER / "home" / "config" / "recipes" / "bench.yaml").write_text(yaml.safe_dump(recipe))
+    (config_dir() / "recipes" / "bench.yaml").write_text(yaml.safe_dump(recipe))
     return recipe
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = Path(__file__).parents[2] / "shared" / "data" / "photos" / "bag_types10"
     parser.add_argument("photos", type=Path, nargs="?", default=shared)
-    parser.add_argument("--recipe", default="efficientnet_b0", help="of ours; the network, size and epochs of both")
+    parser.add_argument("--recipe", default="efficientnet_b0_few", help="of ours; the network, size and epochs of both")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes of the recipe")
     parser.add_argument("--batch", type=int, default=32, help="of the plain loop")
     parser.add_argument("--threads", type=int, default=2)
@@ -164,7 +164,7 @@ def main() -> None:
         print(f"photographs: {given.photos} is no folder; nothing is measured")
         return
     with snapshot_of(given.photos, given.threads) as (store, settings, snapshot):
-        recipe = write_recipe(given.recipe, ["image_side_px=128", "epochs=25", *given.set])
+        recipe = write_recipe(given.recipe, given.set)
         tell(f"ours, {recipe['model']} on {snapshot}", ours(store, settings, snapshot, given.seed))
         if not given.no_peer:
             tell("plain loop", theirs(store, settings, snapshot, recipe, given))

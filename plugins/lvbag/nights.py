@@ -36,6 +36,11 @@ def nights_in(names: Iterable[str]) -> list[dt.date]:
     return sorted(found)
 
 
+def night_of(snapshot: str) -> dt.date | None:
+    """The night that a snapshot's name begins with; None for a name of another form."""
+    return next(iter(nights_in([snapshot[:10]])), None)
+
+
 def today() -> dt.date:
     """The night that is running now (UTC)."""
     return dt.datetime.now(dt.UTC).date()

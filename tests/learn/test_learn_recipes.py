@@ -58,7 +58,10 @@ def test_the_configurations_own_recipe_wins_over_the_projects(recipes: Path) -> 
         (GOOD + "model: ../../evil\n", r"model = '../../evil'"),
         (GOOD + "batch: 8\naccumulate: 5\n", r"accumulate must leave two pictures of a batch of 8 to each part"),
         (GOOD + "sampling: balanced\nlogit_adjustment: 1.0\n", r"both make up for rare products; take one of them"),
-        (GOOD + "start: elsewhere\n", r"start = 'elsewhere': must be 'scratch', 'champion' or 'pretrained'"),
+        (
+            GOOD + "start: elsewhere\n",
+            r"start = 'elsewhere': must be 'scratch', 'champion', 'pretrained' or 'outliers'",
+        ),
         ("kind: classifier\n", r"model: is missing"),
         ("kind: detector\nmodel: yolo11n\n", r"kind = 'detector': must be 'classifier'"),
         ("- a\n- b\n", r"must hold fields by name, found list"),

@@ -27,7 +27,7 @@ def train_classifier(store: Store, settings: Settings, snapshot: str, recipe: st
         own = ("classifier", snapshot, recipe_digest(plan), seed)
         return digest(*own) if start == SCRATCH else digest(*own, start)
 
-    start = choose_start(store, settings, plan, key_of)
+    start = choose_start(store, settings, plan, key_of, snapshot)
     key = key_of(start.named if start else SCRATCH)
     return train(store, settings, Training(ModelKind.CLASSIFIER, snapshot, recipe, plan, seed, key, start))
 

@@ -35,8 +35,7 @@ class Normal:
 
 def check_model(name: str) -> None:
     """Raise `LearnError` when timm has no such network, naming some that are near."""
-    import timm
-
+    timm = _models()
     if timm.is_model(name):
         tag = name.partition(".")[2]
         if tag and not timm.models.is_model_pretrained(name):
@@ -48,15 +47,14 @@ def check_model(name: str) -> None:
 
 def new_network(name: str, outputs: int, side_px: int | None = None, pretrained: dict[str, Any] | None = None) -> Any:
     """timm's network with so many outputs, for pictures of a side where it is made for one side alone."""
-    import timm
-
+    timm = _models()
     config = timm.get_pretrained_cfg(name)
     made_for = config.input_size[-1] if config is not None and config.fixed_input_size else None
     size = {"img_size": side_px} if side_px and made_for and side_px != made_for else {}
     overlay = {"pretrained_cfg_overlay": pretrained} if pretrained else {}
     try:
         return timm.create_model(name, pretrained=bool(pretrained), num_classes=outputs, **size, **overlay)
-    except (TypeError, AssertionError) as error:
+    except (TypeError, AssertionError, ValueError) as error:
         if not size:
             raise
         raise LearnError(f"recipe: {name} takes pictures of {made_for} px alone, not of {side_px}: {error}") from None
@@ -115,6 +113,13 @@ def put_champion(model: nn.Module, beginning: Beginning, products: Sequence[str]
     return len(shared)
 
 
+def leave_the_outputs(model: nn.Module) -> None:
+    """Let only the outputs learn (linear probing); gradients of all else are not even computed."""
+    model.requires_grad_(False)
+    for name in heads(model):
+        model.get_submodule(name).requires_grad_(True)
+
+
 def heads(model: Any) -> tuple[str, ...]:
     """The names of the modules with an output for each product, such as `classifier`."""
     named = model.pretrained_cfg.get("classifier")
@@ -123,6 +128,15 @@ def heads(model: Any) -> tuple[str, ...]:
             f"{type(model).__name__} of timm names no layer of outputs; choose another model in the recipe"
         )
     return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _models() -> Any:
+    """timm, which knows this project's own network, too."""
+    import timm
+
+    from lvbag.learn import autoencoder  # noqa: F401  # registers itself
+
+    return timm
 
 
 def _shape(tensor: Tensor | None, is_output: bool) -> tuple[int, ...] | None:

@@ -11,6 +11,9 @@ from lvbag.learn.recipe_fields import Batch, Degrees, Epochs, Rate, RecipeModel,
 Optimizer = Literal["sgd", "momentum", "adam", "adamw", "nadamw", "radam", "adan", "lamb", "lars", "lion", "rmsprop"]
 """Of timm's, those that need nothing but gradients; `sgd` has Nesterov momentum."""
 
+AUTOENCODER = "bag_autoencoder"
+"""This project's own network beside timm's: the encoder of the search for outliers, and a linear layer."""
+
 
 class ClassifierAugment(RecipeModel):
     """How training pictures of the classifier vary. There is no change of hue: colour tells products apart."""
@@ -42,11 +45,14 @@ class ClassifierRecipe(RecipeModel):
         max_length=60,  # it stands in an object's key
         description="timm's name of the architecture; behind a dot, if need be, the tag of its pretrained weights",
     )
-    start: Literal["scratch", "champion", "pretrained"] = Field(
+    start: Literal["scratch", "champion", "pretrained", "outliers"] = Field(
         default="scratch",
         description="champion: its weights, products that both know keep their outputs, or scratch while there is none "
         "of this architecture; pretrained: those that `lvbag classifier weights add` brought in for this model, else "
-        "the hub's where train.pretrained allows it",
+        "the hub's where train.pretrained allows it; outliers: the encoder that the search for outliers trained",
+    )
+    freeze: bool = Field(
+        default=False, description="linear probing: only the outputs learn, all else stays as it began"
     )
     image_side_px: Annotated[int, Field(ge=32, le=1024)] = 224
     epochs: Epochs = 30
@@ -94,6 +100,14 @@ class ClassifierRecipe(RecipeModel):
     def _rare_once(self) -> ClassifierRecipe:
         if self.sampling == "balanced" and self.logit_adjustment:
             raise ValueError("sampling: balanced and logit_adjustment both make up for rare products; take one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _begins_somewhere(self) -> ClassifierRecipe:
+        if self.freeze and self.start == "scratch":
+            raise ValueError("freeze: true leaves weights as they began, so it needs a start other than scratch")
+        if self.start == "outliers" and self.model != AUTOENCODER:
+            raise ValueError(f"start: outliers gives the weights of model: {AUTOENCODER}, of no other")
         return self
 
     @property

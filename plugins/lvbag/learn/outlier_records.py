@@ -7,8 +7,9 @@ import datetime as dt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lvbag.learn.jobs import Job
+from lvbag.nights import nights_in
 from lvbag.outliers import MODEL
-from lvbag.store import CorruptObject, Store, keys
+from lvbag.store import Bucket, CorruptObject, Store, keys
 from lvbag.store.remedies import remedy
 
 ROWS_NAME = "rows.parquet"
@@ -51,3 +52,12 @@ def read_model(store: Store, night: dt.date) -> OutlierModel | None:
         return OutlierModel.model_validate(store.get_json(ref))
     except ValidationError as error:
         raise CorruptObject(f"{store.uri(ref)} does not describe an autoencoder ({error}); {remedy(ref)}") from None
+
+
+def newest_weights(store: Store, before: dt.date | None = None) -> tuple[dt.date, str] | None:
+    """The last night, of those before a day, that left an autoencoder's weights, and their digest."""
+    for night in reversed(nights_in(store.list_folders(Bucket.CURATED, keys.outliers_prefix()))):
+        model = read_model(store, night) if before is None or night < before else None
+        if model is not None and model.weights_sha256 is not None:
+            return night, model.weights_sha256
+    return None

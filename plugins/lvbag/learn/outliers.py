@@ -10,7 +10,6 @@ import datetime as dt
 import hashlib
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,14 +18,13 @@ from lvbag import schemas
 from lvbag.curated import read_curated
 from lvbag.learn.jobs import digest
 from lvbag.learn.launch import run_job
-from lvbag.learn.outlier_records import ROWS_NAME, OutlierJob, OutlierModel, read_model
+from lvbag.learn.outlier_records import ROWS_NAME, OutlierJob, OutlierModel, newest_weights, read_model
 from lvbag.learn.results import OutlierResult
 from lvbag.learn.turns import newest_in_turns
-from lvbag.nights import nights_in
 from lvbag.outliers import MODEL, SCORES, is_odd, read_outliers
 from lvbag.review import apply_decisions, read_decided
 from lvbag.settings import OutlierSettings, Settings
-from lvbag.store import Bucket, Store, keys
+from lvbag.store import Store, keys
 from lvbag.store.tables import write_table
 from lvbag.tombstones import read_tombstones
 
@@ -38,14 +36,6 @@ METHOD = "1"
 _COLUMNS = tuple(schemas.OUTLIERS)[: tuple(schemas.OUTLIERS).index("crop_sha256") + 1]
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The earlier night whose weights are carried on."""
-
-    night: dt.date | None = None
-    weights_sha256: str | None = None
-
-
 def find_outliers(store: Store, settings: Settings, night: dt.date, again: bool = False) -> OutlierResult:
     """Judge the kept pictures of all nights up to this one, unless the same were judged so already, or `again`.
 
@@ -55,13 +45,13 @@ def find_outliers(store: Store, settings: Settings, night: dt.date, again: bool 
     if not settings.outliers.enabled:
         return OutlierResult(night, "", 0, 0, 0, 0, False, 0.0, "outliers.enabled is false: nothing was looked at")
     rows = read_rows(store, settings.outliers, night)
-    start = _earlier(store, night)
+    start, weights = newest_weights(store, before=night) or (None, None)
     chosen = settings.outliers
-    key = digest("outliers", METHOD, _digest_of(rows), start.weights_sha256, chosen.min_images, chosen.steps)
+    key = digest("outliers", METHOD, _digest_of(rows), weights, chosen.min_images, chosen.steps)
     model = None if again else read_model(store, night)
     reused = model is not None and model.key == key
     if not reused:
-        _judge(store, settings, OutlierModel(key=key, night=night, start=start.night), rows, start)
+        _judge(store, settings, OutlierModel(key=key, night=night, start=start), rows, weights)
         model = read_model(store, night)
     scores = read_outliers(store, night)
     if model is None or scores is None:
@@ -98,7 +88,7 @@ def read_rows(store: Store, settings: OutlierSettings, night: dt.date) -> pl.Dat
     return rows.select(_COLUMNS).with_columns(known)
 
 
-def _judge(store: Store, settings: Settings, plan: OutlierModel, rows: pl.DataFrame, start: _Start) -> None:
+def _judge(store: Store, settings: Settings, plan: OutlierModel, rows: pl.DataFrame, weights: str | None) -> None:
     least = settings.outliers.min_images
     if rows.group_by("style_code").len().filter(pl.col("len") >= least).is_empty():
         note = f"no product has {least} kept pictures (outliers.min_images), so it is not known what is usual"
@@ -115,20 +105,11 @@ def _judge(store: Store, settings: Settings, plan: OutlierModel, rows: pl.DataFr
             cache,
             night=plan.night,
             key=plan.key,
-            start=start.night,
-            start_sha256=start.weights_sha256,
+            start=plan.start,
+            start_sha256=weights,
         )
 
     run_job("lvbag.learn.run_outliers", settings, make)
-
-
-def _earlier(store: Store, night: dt.date) -> _Start:
-    """The last night before this one that left weights."""
-    for before in reversed(nights_in(store.list_folders(Bucket.CURATED, keys.outliers_prefix()))):
-        model = read_model(store, before) if before < night else None
-        if model is not None and model.weights_sha256 is not None:
-            return _Start(before, model.weights_sha256)
-    return _Start()
 
 
 def _digest_of(rows: pl.DataFrame) -> str:

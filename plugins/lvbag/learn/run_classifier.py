@@ -31,7 +31,7 @@ from lvbag.learn.augmenting import augment
 from lvbag.learn.checkpoints import Checkpoints, Place
 from lvbag.learn.classifier_checkpoints import ClassifierProgress, Learner, capture, restore, seed_step
 from lvbag.learn.classifier_export import export_onnx, write_tensors
-from lvbag.learn.classifier_network import Beginning, Normal, build, check_model
+from lvbag.learn.classifier_network import Beginning, Normal, build, check_model, leave_the_outputs
 from lvbag.learn.course import Course
 from lvbag.learn.curves import write_tensorboard
 from lvbag.learn.data import Snapshot, read_snapshot
@@ -232,7 +232,7 @@ def train(
             order = epoch_order(plan.rows, plan.labels, recipe, job.seed, epoch)
             batches = step_batches(order, plan.batch, process, processes)[first:]
             course.begin_epoch()
-            network.train()
+            network.train(not recipe.freeze)  # what is frozen keeps its batch statistics, too
             for rows, (images, labels) in zip(batches, pool.in_turn(batches), strict=True):
                 chances = seed_step(job.seed, course.steps, process, accelerator.device)
                 inputs, targets = view.shown(images, labels, chances, epoch)
@@ -271,6 +271,8 @@ def set_up(
 ) -> tuple[Learner, Scheduler]:
     """The network on its device, its average, its optimizer, and the course of the learning rate."""
     model = model.to(accelerator.device)
+    if recipe.freeze:
+        leave_the_outputs(model)
     if recipe.channels_last:
         model = model.to(memory_format=torch.channels_last)
     average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema else None

@@ -1,15 +1,13 @@
 """Train a night's autoencoder and judge how odd each picture is. From top to bottom: crops, network, loop, scores.
 
-Runs as `python -m lvbag.learn.run_outliers job.json`, started by `lvbag.learn.outliers`. A convolutional autoencoder
-with a narrow code, after Hinton and Salakhutdinov (2006, https://doi.org/10.1126/science.1127647): what it learnt on
-one night is where the next one begins.
+Runs as `python -m lvbag.learn.run_outliers job.json`, started by `lvbag.learn.outliers`. What the autoencoder learnt
+on one night is where the next one begins.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -27,6 +25,7 @@ from torch import Tensor, nn
 from lvbag import schemas
 from lvbag.images import ImageRefused, decode, square
 from lvbag.learn import child
+from lvbag.learn.autoencoder import SIDE_PX, Autoencoder
 from lvbag.learn.devices import choose_device
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import JobResult
@@ -37,10 +36,6 @@ from lvbag.settings import ImageSettings, OutlierSettings
 from lvbag.store import CorruptObject, ObjectMissing, Store, keys, open_store
 from lvbag.store.tables import write_table
 
-SIDE_PX = 64
-WIDTHS = (16, 32, 48, 64)
-"""Channels after each halving: 64, 32, 16, 8, 4 pixels."""
-CODE = 32
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.01
 NEW_SHARE, SETTLED = 1.0, 0.5
 """The first learning rate of a network that is new, and of one that was trained on earlier nights."""
@@ -48,31 +43,6 @@ BATCH, ENCODE_BATCH = 64, 256
 SAID_EVERY = 50
 WORKERS = 8
 """Requests to the store at a time."""
-
-
-class Autoencoder(nn.Module):
-    """RGB pictures (n, 3, 64, 64) of 0 to 1, to codes (n, 32), and back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        sides = (3, *WIDTHS)
-        inner = SIDE_PX // 2 ** len(WIDTHS)
-        down = [_halved(a, b) for a, b in itertools.pairwise(sides)]
-        up = [_doubled(a, b) for a, b in itertools.pairwise(reversed(WIDTHS))]
-        flat = WIDTHS[-1] * inner**2
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, CODE))
-        self.decoder = nn.Sequential(
-            nn.Linear(CODE, flat),
-            nn.Unflatten(1, (WIDTHS[-1], inner, inner)),
-            *up,
-            nn.ConvTranspose2d(WIDTHS[0], 3, 4, 2, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """The pictures as they are drawn from their codes."""
-        drawn: Tensor = self.decoder(self.encoder(pictures))
-        return drawn
 
 
 def work(job: OutlierJob) -> JobResult:
@@ -158,18 +128,6 @@ def begin(store: Store, job: OutlierJob) -> tuple[Autoencoder, dt.date | None]:
         torch.manual_seed(job.seed)
         return Autoencoder(), None
     return model, job.start
-
-
-def _halved(before: int, after: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1, inplace=True)
-    )
-
-
-def _doubled(before: int, after: int) -> nn.Module:
-    return nn.Sequential(
-        nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1, inplace=True)
-    )
 
 
 def train(

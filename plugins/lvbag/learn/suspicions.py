@@ -53,7 +53,7 @@ def find_suspicions(store: Store, settings: Settings, snapshot: str, again: bool
         return SuspicionResult(snapshot, "", 0, 0, 0, 0, None, False, 0.0, "suspicions.enabled is false")
     recipe = _recipe(chosen.recipe)
     rows = read_rows(store, chosen, snapshot)
-    start = choose_start(store, settings, recipe, str)
+    start = choose_start(store, settings, recipe, str, snapshot)
     parts = (METHOD, _digest_of(rows), recipe_digest(recipe), chosen.folds, chosen.min_images)
     key = digest("suspicions", *parts, start.sha256 if start else None)
     run = None if again else read_run(store, snapshot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,9 @@ from lvbag.learn.detector_recipe import NETWORKS, DetectorRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import Start, WeightsJob
 from lvbag.learn.launch import run_job
+from lvbag.learn.outlier_records import newest_weights
+from lvbag.nights import night_of
+from lvbag.outliers import WEIGHTS
 from lvbag.registry import champion, load_version
 from lvbag.registry.records import SCRATCH, VersionRecord
 from lvbag.registry.weights import ClassifierWeights, Weights, load_classifier_weights, load_weights
@@ -75,7 +80,11 @@ def fetch_classifier_weights(store: Store, settings: Settings, network: str) -> 
 
 
 def choose_start(
-    store: Store, settings: Settings, recipe: ClassifierRecipe | DetectorRecipe, key_of: Callable[[str], str]
+    store: Store,
+    settings: Settings,
+    recipe: ClassifierRecipe | DetectorRecipe,
+    key_of: Callable[[str], str],
+    snapshot: str | None = None,
 ) -> Start | None:
     """What the recipe starts from, None for scratch; `key_of` gives the training key for a start's name.
 
@@ -85,6 +94,8 @@ def choose_start(
     """
     if recipe.start == "scratch":
         return None
+    if recipe.start == "outliers":
+        return _from_outliers(store, snapshot)
     if recipe.start == "pretrained":
         if isinstance(recipe, ClassifierRecipe):
             return _pretrained_classifier(store, settings, recipe.model)
@@ -92,7 +103,7 @@ def choose_start(
     kind = ModelKind.CLASSIFIER if isinstance(recipe, ClassifierRecipe) else ModelKind.DETECTOR
     alias = champion(store, kind)
     if alias is None:
-        log.info("train.start there is no champion yet: from scratch")
+        _scratch(recipe, "there is no champion yet")
         return None
     record = load_version(store, kind, alias.version)
     if record.training_key == key_of(record.start):
@@ -100,9 +111,16 @@ def choose_start(
             return None
         record = load_version(store, kind, record.parent)
     if isinstance(recipe, ClassifierRecipe) and record.model.architecture.partition(".")[0] != recipe.architecture:
-        log.info("train.start the champion is a %s, not a %s: from scratch", record.model.architecture, recipe.model)
+        _scratch(recipe, f"the champion is a {record.model.architecture}, not a {recipe.model}")
         return None
     return _from_version(record)
+
+
+def _scratch(recipe: ClassifierRecipe | DetectorRecipe, why: str) -> None:
+    """Say that nothing is started from; raises `LearnError` where a recipe freezes what it starts from."""
+    if isinstance(recipe, ClassifierRecipe) and recipe.freeze:
+        raise LearnError(f"the recipe says freeze: true and start: champion, and {why}; train another recipe first")
+    log.info("train.start %s: from scratch", why)
 
 
 def _pretrained_detector(store: Store, settings: Settings, network: str) -> Start:
@@ -128,6 +146,28 @@ def _pretrained_classifier(store: Store, settings: Settings, network: str) -> St
             "scratch"
         )
     return _from_outside(network, kept.sha256, ())
+
+
+def _from_outliers(store: Store, snapshot: str | None) -> Start:
+    """The newest autoencoder up to the snapshot's night, so that a training that is repeated later finds the same."""
+    night = None if snapshot is None else night_of(snapshot)
+    found = newest_weights(store, None if night is None else night + dt.timedelta(days=1))
+    if found is None:
+        raise LearnError(
+            f"the recipe starts from the autoencoder of {snapshot or 'a night'}, and no night up to it has left one: "
+            "run `lvbag curate outliers`, see outliers.enabled and outliers.min_images, or choose another recipe"
+        )
+    trained, sha256 = found
+    ref = keys.weights_file(sha256, ModelKind.CLASSIFIER)
+    if not store.exists(ref):  # a copy, for nights are tidied away and versions remain
+        origin = keys.outliers(trained, WEIGHTS)
+        data = store.get(origin)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise LearnError(
+                f"{store.uri(origin)} is not what was recorded; run `lvbag curate outliers --night {trained} --again`"
+            )
+        store.put(ref, data)
+    return Start(named=f"outliers of {trained} (sha256 {sha256})", sha256=sha256, classes=(), version=None)
 
 
 def _from_outside(network: str, sha256: str, classes: tuple[str, ...]) -> Start:
