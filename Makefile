@@ -1,14 +1,21 @@
 # Every target sets up what it needs first; doing it again costs nothing. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint bench lock lock-check clean
+.PHONY: help setup demo up down secrets test lint bench lock lock-check clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
+# Images of Python often ask for no bytecode: then each of the many processes here compiles torch and Airflow anew.
+export PYTHONDONTWRITEBYTECODE :=
 READY := $(VENV)/.ready
 UV := $(BIN)/uv --quiet
-COMPILE := $(UV) pip compile pyproject.toml --group dev --python-version 3.11 --universal --generate-hashes --no-header --no-annotate
+COMPILE := $(UV) pip compile --python-version 3.11 --universal --generate-hashes --no-header --no-annotate
+# What the images install, cut out of requirements.lock: the same versions by the same hashes.
+IMAGES := worker control build
+FROM_worker := pyproject.toml
+FROM_control := --group control
+FROM_build := --group build
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -34,6 +41,9 @@ up: $(READY) ## start the object store and Airflow on this machine
 down: $(READY) ## stop what `make demo` or `make up` started
 	@$(BIN)/lvbag down
 
+secrets: ## write .env, the secrets of docker-compose.yaml, unless it stands
+	@$(PYTHON) docker/make_secrets.py
+
 # Tests wait for servers half of their time, so two files run side by side; the longest one, a whole demo, begins.
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -46,14 +56,18 @@ lint: $(READY) ## ruff, ruff format, mypy
 bench: $(READY) ## measure ourselves beside our peers
 	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml, keeping the versions that still fit
-	@$(COMPILE) -o requirements.lock
+lock: $(READY) ## renew requirements.lock and docker/*.lock from pyproject.toml, keeping the versions that still fit
+	@$(COMPILE) pyproject.toml --group dev -o requirements.lock
+	@$(foreach image,$(IMAGES),$(COMPILE) $(FROM_$(image)) -c requirements.lock -o docker/requirements-$(image).lock &&) true
 
-lock-check: $(READY) ## fail when requirements.lock does not fit pyproject.toml
+lock-check: $(READY) ## fail when a lock file does not fit pyproject.toml
 	@cp requirements.lock $(VENV)/requirements.check
-	@$(COMPILE) -o $(VENV)/requirements.check > /dev/null
-	@diff -u requirements.lock $(VENV)/requirements.check > /dev/null || \
-		{ echo "requirements.lock does not fit pyproject.toml: run 'make lock' and commit it"; exit 1; }
+	@$(COMPILE) pyproject.toml --group dev -o $(VENV)/requirements.check > /dev/null
+	@$(foreach image,$(IMAGES),cp docker/requirements-$(image).lock $(VENV)/$(image).check && \
+		$(COMPILE) $(FROM_$(image)) -c requirements.lock -o $(VENV)/$(image).check > /dev/null &&) true
+	@diff -u requirements.lock $(VENV)/requirements.check > /dev/null \
+		$(foreach image,$(IMAGES),&& diff -u docker/requirements-$(image).lock $(VENV)/$(image).check > /dev/null) || \
+		{ echo "requirements.lock or one in docker/ does not fit pyproject.toml: run 'make lock' and commit them"; exit 1; }
 
 clean: ## remove the environment and all that ran (asks nothing: data under .run is lost)
 	@if test -x $(BIN)/lvbag; then $(BIN)/lvbag down; fi

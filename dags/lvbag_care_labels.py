@@ -24,6 +24,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lvbag.orchestrate import context
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def find_suspicions() -> dict[str, Any]:
     """Train a network without each fold, ask it about that fold's labels, and rank them; in a process of its own."""
     from lvbag import curate, learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     params = context.current().params
     snapshot = params["snapshot"] or curate.newest_snapshot(store)
     if snapshot is None:

@@ -38,6 +38,7 @@ from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CRAWL, TAG
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def plan() -> list[str]:
     from lvbag.settings import config_dir
 
     run = context.current()
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CRAWLER)
     products = tuple(run.params["products"])
     planned = crawl.plan_night(store, settings, load_catalog(config_dir()), context.one_night(run), products)
     log.info("night %s: %d shards: %s", planned.night, len(planned.shards), ", ".join(planned.shards))
@@ -98,7 +99,7 @@ def crawl_shard(shard: str) -> dict[str, Any]:
     from lvbag.settings import config_dir
 
     run = context.current()
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CRAWLER)
     catalog = load_catalog(config_dir())
     again = bool(run.params["again"]) and run.try_number == 1  # a further try goes on with the first one's work
     return context.plain(crawl.crawl_shard(store, settings, catalog, context.one_night(run), shard, again))
@@ -121,7 +122,7 @@ def close_night(shards: list[str] | None, results: Any) -> dict[str, Any]:
         raise AirflowFailException(f"no shard of night {night} succeeded; see the logs of crawl_shard")
     if failed:
         log.warning("night %s is closed without the shards that failed: %s", night, ", ".join(failed))
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CRAWLER)
     return context.plain(crawl.close_night(store, settings, night))
 
 
@@ -131,7 +132,7 @@ def announce(night: dict[str, Any], *, outlet_events: Any = None) -> None:
     from lvbag import curate
 
     if not night["changed"]:
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         report = curate.report_night(
             store, settings, parse_night(night["night"])
         )  # curation, which does it, never runs

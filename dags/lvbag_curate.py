@@ -35,6 +35,7 @@ from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
 from lvbag.orchestrate.cleaning import add_cleaning, as_text
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CLEANING, TAG
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def lvbag_curate() -> None:
 @task
 def which_nights() -> list[str]:
     """Which nights to curate: of the parameter, of the events, else the newest one."""
-    store, _ = context.open_store()
+    store, _ = context.open_store(StoreRole.CURATOR)
     nights = context.nights_of(context.current(), LISTINGS.name, context.newest_crawled(store))
     log.info("nights to curate: %s", ", ".join(as_text(nights)))
     return as_text(nights)
@@ -79,7 +80,7 @@ def catch_up(nights: list[str]) -> list[str]:
     """Where several nights wait, curate all but the last one whole, in order: each is compared with those before it."""
     from lvbag import curate
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     for night in nights[:-1]:
         for result in curate.curate_night(store, settings, parse_night(night)):
             log.info("%s: %s", night, result)
@@ -91,7 +92,7 @@ def mark_exact(nights: list[str]) -> list[str]:
     """Photos whose bytes are known already are refused as duplicates."""
     from lvbag import curate
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     for night in nights:
         log.info("exact %s", curate.mark_exact(store, settings, parse_night(night)))
     return nights
@@ -102,7 +103,7 @@ def mark_near(nights: list[str]) -> list[str]:
     """The same photo resized, recompressed or watermarked joins its cluster and is refused."""
     from lvbag import curate
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     for night in nights:
         log.info("near %s", curate.mark_near(store, settings, parse_night(night)))
     return nights
@@ -113,7 +114,7 @@ def validate(nights: list[str]) -> list[str]:
     """Great Expectations: single bad photos are refused, a source whose night is bad as a whole is quarantined."""
     from lvbag import curate
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     for night in nights:
         result = curate.validate_night(store, settings, parse_night(night))
         log.info("validate %s", result)
@@ -128,7 +129,7 @@ def find_outliers(nights: list[str]) -> list[dict[str, Any]]:
     """Photos that are unlike the others of their product: an autoencoder finds them, people decide about them."""
     from lvbag import learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     results = [learn.find_outliers(store, settings, parse_night(night)) for night in nights]
     for result in results:
         log.info("outliers %s", result)
@@ -141,7 +142,7 @@ def report_night(nights: list[str] | None) -> list[dict[str, Any]]:
     """The night's page and its funnel."""
     from lvbag import curate
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     reports = [curate.report_night(store, settings, parse_night(night)) for night in nights or []]
     for report in reports:
         log.info("report %s: %s", report.uri, report.funnel)
@@ -154,7 +155,7 @@ def raise_alarm(nights: list[str] | None) -> None:
     """Fail when a source was quarantined."""
     from lvbag import curate
 
-    store, _ = context.open_store()
+    store, _ = context.open_store(StoreRole.CURATOR)
     found = [
         f"night {night}: source {source} was set aside: {why}"
         for night in nights or []

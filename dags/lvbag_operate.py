@@ -6,6 +6,9 @@
 |---|---|
 | `verify` | reads a sample of what is stored, or everything, and compares digests; fails with what is wrong |
 | `rollback` | tries an old version, makes it the champion again, and records who, when and why |
+| `show` | the record of a version, or of all versions of a *kind*, in the log and as the task's result |
+| `compare` | sets *version* and *other* side by side: what they were made of, figures, products that changed |
+| `export` | puts a version into the reports bucket, `exports/<kind>-<version>/`, for use without lvbag |
 | `re_clean` | judges again what an earlier detector decided narrowly (or *all*); a new snapshot starts training |
 | `take_down` | removes a listing, a seller, an address or an image wherever its pictures stand, and keeps a tombstone |
 | `collect_garbage` | removes what no night, snapshot or model refers to any more |
@@ -22,20 +25,21 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from lvbag.orchestrate import caring, context
+from lvbag.orchestrate import caring, consulting, context
 from lvbag.orchestrate.assets import DETECTOR, MODEL
 from lvbag.orchestrate.cleaning import add_recleaning
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CARE, TAG
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
-ACTIONS = ["verify", "rollback", "re_clean", "take_down", "collect_garbage"]
+ACTIONS = ["verify", "rollback", "show", "compare", "export", "re_clean", "take_down", "collect_garbage"]
 AREAS = ["raw", "crops", "tables", "snapshots", "models"]
 
 
 @dag(
     dag_id="lvbag_operate",
-    description="Verify what is stored, roll a model back, clean a night again, take down, collect garbage.",
+    description="Verify what is stored, compare, export or roll back models, clean again, take down, collect garbage.",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
@@ -51,8 +55,21 @@ AREAS = ["raw", "crops", "tables", "snapshots", "models"]
         "sample": Param(
             200, type=["null", "integer"], minimum=1, description="verify: objects of each kind; empty: everything."
         ),
-        "kind": Param("classifier", enum=["classifier", "detector"], description="rollback: which model."),
-        "version": Param(None, type=["null", "integer"], minimum=1, description="rollback: the version to bring back."),
+        "kind": Param(
+            "classifier", enum=["classifier", "detector"], description="rollback, show, compare, export: which model."
+        ),
+        "version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="rollback: the version to bring back. compare, export: empty means the champion; show: all.",
+        ),
+        "other": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="compare: the other version, to which changes are counted; empty: the champion.",
+        ),
         "why": Param("", type="string", maxLength=500, description="rollback, take_down: the reason, which is kept."),
         "night": Param(
             None,
@@ -93,7 +110,7 @@ def lvbag_operate() -> None:
     chosen = choose()
     back = rollback()
     again = re_clean()
-    chosen >> [verify(), back, again, take_down(), collect_garbage()]
+    chosen >> [verify(), back, show(), compare(), export(), again, take_down(), collect_garbage()]
     announce_model(back)
     announce_detector(back)
     add_recleaning(again)
@@ -108,7 +125,7 @@ def choose() -> str:
 @task(execution_timeout=LONG_CARE)
 def verify() -> dict[str, int]:
     """Read back a sample of what is stored, or everything, and compare digests."""
-    store, _ = context.open_store()
+    store, _ = context.open_store(StoreRole.READER)
     return caring.verify(store, context.current().params)
 
 
@@ -119,7 +136,7 @@ def rollback() -> str:
     from lvbag.store import ModelKind
 
     run = context.current()
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.OPERATOR)
     kind, version, why = ModelKind(run.params["kind"]), run.params["version"], str(run.params["why"])
     if version is None:
         raise AirflowFailException("name the version to bring back in the parameter `version`")
@@ -130,6 +147,27 @@ def rollback() -> str:
         raise AirflowSkipException(f"dry run: {kind} {version:04d} would become the champion; {said}")
     log.info("%s", care.roll_back(store, settings, kind, version, run.at, run.by, why).said)
     return kind.value
+
+
+@task
+def show() -> list[dict[str, Any]]:
+    """The record of a version, or of all."""
+    store, _ = context.open_store(StoreRole.READER)
+    return consulting.show(store, context.current().params)
+
+
+@task
+def compare() -> dict[str, Any]:
+    """Two versions side by side; changes are counted from `version` to `other`."""
+    store, _ = context.open_store(StoreRole.READER)
+    return consulting.compare(store, context.current().params)
+
+
+@task
+def export() -> dict[str, str]:
+    """Hand a version out for use without lvbag; returns where its files stand."""
+    store, settings = context.open_store(StoreRole.OPERATOR)
+    return consulting.export(store, settings, context.current().params)
 
 
 @task(outlets=[MODEL])
@@ -151,21 +189,21 @@ def announce_detector(kind: str, *, outlet_events: Any = None) -> None:
 @task(execution_timeout=LONG_CARE)
 def re_clean() -> list[dict[str, Any]]:
     """What there is to judge again, part by part; skipped where the detector in use has decided all of it."""
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     return caring.plan_recleaning(store, settings, context.current().params)
 
 
 @task(execution_timeout=LONG_CARE)
 def take_down() -> dict[str, Any]:
     """Remove what was named and keep a tombstone; tried again, it goes on where it stopped."""
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.OPERATOR)
     return caring.take_down(store, settings, context.current())
 
 
 @task(execution_timeout=LONG_CARE)
 def collect_garbage() -> dict[str, int]:
     """Remove what nothing refers to any more."""
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.OPERATOR)
     return caring.collect_garbage(store, settings, context.current().params, dt.datetime.now(dt.UTC))
 
 

@@ -25,6 +25,7 @@ from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import DATASET, MODEL
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
 from lvbag.orchestrate.promotion import add_promotion
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def which_snapshot() -> str:
     """The snapshot to train on."""
     from lvbag import curate
 
-    store, _ = context.open_store()
+    store, _ = context.open_store(StoreRole.TRAINER)
     newest = curate.newest_snapshot(store)
     return context.name_of(context.current(), "snapshot", DATASET.name, newest, "run lvbag_curate first")
 
@@ -74,7 +75,7 @@ def enough_new(snapshot: str) -> bool:
     """Compare with the champion's snapshot; everything after is skipped when too little is new."""
     from lvbag import learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     readiness = learn.enough_new(store, settings, snapshot, bool(context.current().params["force"]))
     log.info("%s: %s", "training" if readiness.ready else "no training", readiness.why)
     return readiness.ready
@@ -83,7 +84,7 @@ def enough_new(snapshot: str) -> bool:
 @task
 def which_recipes() -> list[str]:
     """The recipes: of the parameter, else of the settings."""
-    _, settings = context.open_store()
+    _, settings = context.open_store(StoreRole.TRAINER)
     return list(context.current().params["recipes"] or settings.train.recipes)
 
 
@@ -92,7 +93,7 @@ def train_classifier(recipe: str, snapshot: str) -> dict[str, Any]:
     """One challenger, in a process of its own; its progress is in this log."""
     from lvbag import learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     seed = int(context.current().params["seed"])
     return context.plain(learn.train_classifier(store, settings, snapshot, recipe, seed))
 
@@ -107,7 +108,7 @@ def evaluate(snapshot: str, trained: Any) -> str:
     """Champion and challengers on one test set, in one process; returns the evaluation's key."""
     from lvbag import learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     versions = sorted({int(result["version"]) for result in trained})
     return learn.evaluate_classifiers(store, settings, snapshot, versions).key
 

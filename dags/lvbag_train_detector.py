@@ -24,6 +24,7 @@ from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import DETECTOR, LABELS
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
 from lvbag.orchestrate.promotion import add_promotion
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def which_labels() -> str:
     from lvbag import labels
 
     run = context.current()
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.CURATOR)
     if export := run.params["export"]:
         imported = labels.import_labels(store, settings, Path(export))
         log.info("imported %s: %d pictures, %d boxes", imported.name, imported.images, imported.boxes)
@@ -83,7 +84,7 @@ def train_detector(label_set: str) -> dict[str, Any]:
     from lvbag import learn
 
     run = context.current()
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     recipe = run.params["recipe"] or settings.detector.recipe
     return context.plain(learn.train_detector(store, settings, label_set, recipe, int(run.params["seed"])))
 
@@ -93,7 +94,7 @@ def evaluate(label_set: str, trained: dict[str, Any]) -> str:
     """Champion and challenger on the same held-out labels; returns the evaluation's key."""
     from lvbag import learn
 
-    store, settings = context.open_store()
+    store, settings = context.open_store(StoreRole.TRAINER)
     return learn.evaluate_detectors(store, settings, label_set, [int(trained["version"])]).key
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from lvbag import settings as module
 from lvbag.settings import SettingsError, load_settings
+from lvbag.store_roles import StoreRole
 
 
 @pytest.fixture
@@ -120,3 +121,24 @@ def test_a_wrong_source_is_named_with_what_is_allowed_and_without_its_secrets(
     with pytest.raises(SettingsError, match=message) as caught:
         load_settings()
     assert "sesame" not in str(caught.value)
+
+
+def test_a_role_has_its_own_keys_and_no_others(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LVBAG_STORE__ACCESS_KEY", "somebody")
+    assert load_settings().as_role(StoreRole.CRAWLER) == load_settings(), "without roles everybody is that one user"
+    for role in ("CRAWLER", "CURATOR"):
+        monkeypatch.setenv(f"LVBAG_STORE__ROLES__{role}__ACCESS_KEY", f"the-{role.lower()}")
+        monkeypatch.setenv(f"LVBAG_STORE__ROLES__{role}__SECRET_KEY", f"secret-of-{role.lower()}")
+    store = load_settings().as_role(StoreRole.CRAWLER).store
+    assert store.access_key.get_secret_value() == "the-crawler"
+    assert store.secret_key.get_secret_value() == "secret-of-crawler"
+    assert not store.roles
+    assert "secret-of" not in repr(load_settings())
+    with pytest.raises(SettingsError, match="LVBAG_STORE__ROLES__TRAINER__ACCESS_KEY"):
+        load_settings().as_role(StoreRole.TRAINER)
+
+
+def test_a_role_that_does_not_exist_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LVBAG_STORE__ROLES__CRAWLR__ACCESS_KEY", "x")
+    with pytest.raises(SettingsError, match="crawlr"):
+        load_settings()

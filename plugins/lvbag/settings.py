@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from lvbag.errors import LvbagError
 from lvbag.setting_types import Group, PositiveFloat, PositiveInt, Share
 from lvbag.source_settings import SourceSettings
+from lvbag.store_roles import StoreRole
 from lvbag.validation_settings import ValidationSettings
 
 PREFIX = "LVBAG_"
@@ -41,12 +42,24 @@ class SettingsError(LvbagError):
     """A setting is missing, unknown or has a value that is not allowed."""
 
 
+class StoreKeys(Group):
+    """How one role signs in to the store."""
+
+    access_key: SecretStr
+    secret_key: SecretStr
+
+
 class StoreSettings(Group):
     """The S3 endpoint that holds everything."""
 
     endpoint: AnyHttpUrl = Field(default=AnyHttpUrl("http://127.0.0.1:9000"), description="http(s)://host:port")
     access_key: SecretStr = Field(default=SecretStr(""), description="the store's access key")
     secret_key: SecretStr = Field(default=SecretStr(""), description="the store's secret key")
+    roles: dict[StoreRole, StoreKeys] = Field(
+        default_factory=dict,
+        description="keys of a role (crawler, curator, trainer, operator, reader), which its tasks use instead; with "
+        "none every task uses the two above",
+    )
     region: str = Field(default="us-east-1", description="MinIO, Silo and MiniStack all answer to this one")
     bucket_prefix: str = Field(
         default="lvbag",
@@ -468,6 +481,23 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
+
+    def as_role(self, role: StoreRole) -> Settings:
+        """The same settings with one role's keys for the store, and no other's.
+
+        Without `store.roles` nothing changes; raises `SettingsError` where other roles have keys and this one has not.
+        """
+        if not self.store.roles:
+            return self
+        keys = self.store.roles.get(role)
+        if keys is None:
+            variable = f"{PREFIX}STORE__ROLES__{role.upper()}__ACCESS_KEY"
+            raise SettingsError(
+                f"this process has no keys for the store's role {role}: set {variable} and the same with SECRET_KEY, "
+                "or send the task to the queue of a worker that has them"
+            )
+        own = {"access_key": keys.access_key, "secret_key": keys.secret_key, "roles": {}}
+        return self.model_copy(update={"store": self.store.model_copy(update=own)})
 
     @classmethod
     def settings_customise_sources(

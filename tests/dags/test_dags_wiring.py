@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, create_autospec
 
@@ -41,6 +42,7 @@ from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Ref, Store, keys
 from lvbag.store.tables import write_table
 from lvbag.tombstones import read_tombstones
+from registry.registry_makers import AT, record
 
 NIGHT = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -51,7 +53,7 @@ Fake = Callable[..., MagicMock]
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, store: Store, settings: Settings) -> Iterator[Fake]:
     """Replace a function of the library by one that has its signature; tasks get the test's own store."""
-    monkeypatch.setattr(context, "open_store", lambda: (store, settings))
+    monkeypatch.setattr(context, "open_store", lambda role: (store, settings))
 
     def replace(module: Any, name: str, result: Any = None, effect: Any = None) -> MagicMock:
         double = create_autospec(getattr(module, name), return_value=result, side_effect=effect)
@@ -441,6 +443,70 @@ def test_a_rollback_is_dry_unless_told_otherwise(dagbag: Any, fake: Fake) -> Non
     back.assert_not_called()
 
 
+def publish_two(store: Store, folder: Path) -> None:
+    """Two classifiers that differ in their recipe; the second one is the champion."""
+    for name in ("plain", "tuned"):
+        files = folder / name
+        files.mkdir()
+        (files / "model.onnx").write_bytes(name.encode())
+        number = lvbag.registry.reserve_version(store, ModelKind.CLASSIFIER, name)
+        made = record(number, name, recipe=name, metrics={"top1": 0.5 + number / 10})
+        lvbag.registry.publish_version(store, ModelKind.CLASSIFIER, number, files, made)
+    lvbag.registry.rollback(store, ModelKind.CLASSIFIER, 2, AT, "test", "the better one")
+
+
+def result_of(run: Any, name: str) -> Any:
+    (task,) = (task for task in run.get_task_instances() if task.task_id == name)
+    return task.xcom_pull(task_ids=name)
+
+
+def test_show_and_compare_tell_of_the_registry_and_change_nothing(
+    dagbag: Any, fake: Fake, store: Store, tmp_path: Path
+) -> None:
+    publish_two(store, tmp_path)
+    before = [item.ref for bucket in Bucket for item in store.list_objects(bucket)]
+
+    state, tasks, run = run_dag(dagbag, "lvbag_operate", {"action": "show", "dry_run": False})
+    assert (state, tasks["show"], tasks["export"]) == ("success", "success", "skipped")
+    assert [(row["version"], row["champion"]) for row in result_of(run, "show")] == [(1, False), (2, True)]
+
+    state, _, run = run_dag(dagbag, "lvbag_operate", {"action": "compare", "version": 1})
+    found = result_of(run, "compare")
+    assert (state, found["a"], found["b"], found["together"]) == ("success", 1, 2, None)
+    assert [item["a"].split()[0] for item in found["differences"] if item["name"] == "recipe"] == ["plain"]
+    assert found["figures"] == [{"name": "top1", "a": 0.6, "b": 0.7}]
+    assert [item.ref for bucket in Bucket for item in store.list_objects(bucket)] == before
+
+
+def test_an_export_is_dry_unless_told_otherwise_and_stands_in_the_reports_by_name(
+    dagbag: Any, fake: Fake, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
+    publish_two(store, tmp_path)
+
+    _, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "export"})
+    assert tasks["export"] == "skipped"
+    assert not list(store.list_objects(Bucket.REPORTS))
+
+    state, tasks, run = run_dag(dagbag, "lvbag_operate", {"action": "export", "dry_run": False})
+    assert (state, tasks["export"]) == ("success", "success")
+    names = ["README.md", "classes.json", "example.py", "model.onnx", "preprocessing.json"]
+    assert [item.ref.key for item in store.list_objects(Bucket.REPORTS)] == [
+        f"exports/classifier-0002/{name}" for name in names
+    ]
+    assert store.get(keys.export(ModelKind.CLASSIFIER, 2, "model.onnx")) == b"tuned"
+    assert sorted(result_of(run, "export")) == names
+
+
+@pytest.mark.parametrize("action", ["show", "compare", "export"])
+def test_a_version_that_does_not_exist_fails(dagbag: Any, fake: Fake, action: str) -> None:
+    conf = {"action": action, "dry_run": False, "version": 7, "other": 7}
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_operate", conf)
+
+    assert (state, tasks[action]) == ("failed", "failed")
+
+
 def reclean_fakes(fake: Fake, jobs: tuple[RecleaningJob, ...]) -> dict[str, MagicMock]:
     stage = StageResult(NIGHT, "s3://s", 2, 2, {})
     return curate_fakes(fake) | {
@@ -490,7 +556,9 @@ def test_verify_of_an_empty_store_finds_nothing_wrong(dagbag: Any, fake: Fake) -
     state, tasks, _ = run_dag(dagbag, "lvbag_operate", {"action": "verify"})
 
     assert (state, tasks["verify"]) == ("success", "success")
-    assert {tasks[name] for name in ("rollback", "re_clean", "take_down", "collect_garbage")} == {"skipped"}
+    assert {
+        tasks[name] for name in ("rollback", "show", "compare", "export", "re_clean", "take_down", "collect_garbage")
+    } == {"skipped"}
 
 
 def test_verify_reads_what_the_form_names_and_fails_with_what_it_finds(dagbag: Any, fake: Fake) -> None:

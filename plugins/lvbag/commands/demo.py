@@ -46,6 +46,17 @@ def serve(
     serve_market(port=port, seed=seed, night=night, photos=photos, cache=cache or home_dir() / "market")
 
 
+@demo_app.command("configure")
+def configure(
+    folder: Annotated[Path, typer.Argument(help="becomes LVBAG_CONFIG_DIR", file_okay=False)],
+    port: Annotated[int, typer.Option(help="of the marketplace, on loopback", min=1, max=65535)] = 8765,
+) -> None:
+    """Write the demo's settings, catalog and recipes into a folder, for a marketplace that runs elsewhere."""
+    from lvbag.demo.configuration import write_into
+
+    print(write_into(folder, port))
+
+
 @demo_app.command("labels")
 def labels(
     target: Annotated[Path, typer.Argument(help="a .zip, or a folder to be made")],

@@ -15,7 +15,11 @@ RECIPES = Path(__file__).parent / "recipes"
 
 def write_configuration(home: Path, market_port: int, photos: Path | None) -> Path:
     """Write `<home>/config`; returns the folder. What stood there is replaced."""
-    folder = home / "config"
+    return write_into(home / "config", market_port, photos)
+
+
+def write_into(folder: Path, market_port: int, photos: Path | None = None) -> Path:
+    """Write `lvbag.yaml`, `catalog.csv` and `recipes/` into a folder, for a marketplace on this port of loopback."""
     shutil.rmtree(folder / "recipes", ignore_errors=True)
     shutil.copytree(RECIPES, folder / "recipes")
     (folder / "catalog.csv").write_text(demo_catalog(photos), encoding="utf-8")

@@ -52,6 +52,11 @@ class TrainingJob(Job):
     training_key: str
     parent: int | None
 
+    @property
+    def made_of(self) -> tuple[str, str]:
+        """Data and recipe: what a person looks for the training by."""
+        return self.data, self.recipe_name
+
 
 class Start(BaseModel):
     """The weights that a training starts from: of a version, or brought in (`version` is None)."""
@@ -106,7 +111,7 @@ class JobResult(BaseModel):
 
 def public_settings(settings: Settings) -> dict[str, Any]:
     """The settings as plain values, without the store's keys."""
-    return settings.model_dump(mode="json", exclude={"store": {"access_key", "secret_key"}})
+    return settings.model_dump(mode="json", exclude={"store": {"access_key", "secret_key", "roles"}})
 
 
 def digest(*parts: object) -> str:

@@ -15,6 +15,7 @@ from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import DATASET
 from lvbag.orchestrate.defaults import LONG_CLEANING
+from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def add_cleaning(nights: XComArg) -> XComArg:
         """Which parts there are to clean, and with which detector."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         parts = []
         for night in nights:
             plan = curate.plan_cleaning(store, settings, parse_night(night))
@@ -43,7 +44,7 @@ def add_cleaning(nights: XComArg) -> XComArg:
         """Find the bag in each photo of one part and cut it out."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         return context.plain(
             curate.clean_part(store, settings, parse_night(job["night"]), job["part"], job["detector"])
         )
@@ -54,7 +55,7 @@ def add_cleaning(nights: XComArg) -> XComArg:
         """The same photo framed otherwise: crops are compared with one another and with those of every night."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         for night in nights:
             log.info("crops %s", curate.mark_crops(store, settings, parse_night(night), _numbers(parts, night)))
         return parts
@@ -77,7 +78,7 @@ def add_recleaning(plan: XComArg) -> None:
         """Judge again what was decided narrowly in one part, and cut it anew."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         wanted = curate.RecleaningJob(**{**job, "night": parse_night(job["night"])})
         return context.plain(curate.reclean_part(store, settings, wanted))
 
@@ -86,7 +87,7 @@ def add_recleaning(plan: XComArg) -> None:
         """Crops are compared again, night by night; returns the newest night, whose snapshot is built."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         nights = list(dict.fromkeys(job["night"] for job in jobs))
         for night in nights:
             log.info("crops %s", curate.compare_again(store, settings, parse_night(night), _numbers(jobs, night)))
@@ -97,7 +98,7 @@ def add_recleaning(plan: XComArg) -> None:
         """The pages of the nights whose crops were compared again; after that nothing is owed."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         for night in dict.fromkeys(job["night"] for job in jobs):
             log.info("report %s", curate.report_night(store, settings, parse_night(night)).uri)
         curate.end_recleaning(store)
@@ -115,7 +116,7 @@ def _add_snapshot(nights: XComArg, compared: XComArg) -> XComArg:
         """Split products into train, val and test without near-duplicates across, and write the snapshot."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         results = []
         for night in nights:
             result = curate.write_snapshot(store, settings, parse_night(night), _numbers(parts, night))
@@ -138,7 +139,7 @@ def _add_snapshot(nights: XComArg, compared: XComArg) -> XComArg:
         """Read each new snapshot back and look for pictures that straddle splits; one that leaks is never seen."""
         from lvbag import curate
 
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.CURATOR)
         for found in snapshots:
             result = curate.SnapshotResult(**{**found, "night": parse_night(found["night"])})
             log.info("check %s", curate.publish_snapshot(store, settings, result))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lvbag.errors import LvbagError
 from lvbag.nights import parse_night
+from lvbag.store_roles import StoreRole
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
@@ -59,12 +60,12 @@ def current() -> TaskRun:
     return TaskRun(run.run_id, run.logical_date or run.run_after, dict(context["params"]), events, try_number)
 
 
-def open_store() -> tuple[Store, Settings]:
-    """The settings of this process and the store that they name."""
+def open_store(role: StoreRole) -> tuple[Store, Settings]:
+    """The store as this role may use it, and the settings of this process without other roles' keys."""
     from lvbag.settings import load_settings
     from lvbag.store import open_store as open_
 
-    settings = load_settings()
+    settings = load_settings().as_role(role)
     return open_(settings), settings
 
 

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lvbag.orchestrate import context
 from lvbag.orchestrate.defaults import APPROVAL_TIMEOUT
+from lvbag.store_roles import StoreRole
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
@@ -45,7 +46,7 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
         from lvbag.store import ModelKind
 
         run = context.current()
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.TRAINER)
         decisions = registry.judge(store, settings, ModelKind(kind), evaluation_key, run.at)
         for decision in decisions:
             log.info("gate %s %04d: %s", kind, decision.challenger, decision.summary)
@@ -64,7 +65,7 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
     @task.branch
     def ask(decisions: list[dict[str, Any]]) -> str:
         """A person decides when `train.approval` is set and the gate let somebody pass."""
-        _, settings = context.open_store()
+        _, settings = context.open_store(StoreRole.TRAINER)
         wanted = settings.train.approval and any(item["promoted"] for item in decisions)
         return "approve" if wanted else "promote"
 
@@ -84,7 +85,7 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
         from lvbag.store import ModelKind
 
         run = context.current()
-        store, settings = context.open_store()
+        store, settings = context.open_store(StoreRole.TRAINER)
         model = ModelKind(kind)
         decisions = registry.judge(store, settings, model, evaluation_key, run.at)
         return [
