@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
-import urllib3
 
-from lvbag.services.object_store import environment
-from lvbag.services.ports import free_port
 from lvbag.settings import Settings, StoreSettings
 from lvbag.store import Store
-
-ACCESS_KEY = "111122223333"
-SECRET_KEY = "a-secret-of-the-tests"
-
+from store_server import ACCESS_KEY, SECRET_KEY, empty_server, store_server
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Files run side by side: with a thread for every core in each, trainings wait for one another at every step.
@@ -28,37 +18,29 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A whole demo takes longest by far: begun last, it would run alone."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    """The longest first, a whole demo before all: begun last, they would run alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("e2e" not in item.path.parts, item.path not in slow))
+
+
+STORE_OF_SESSION = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
-def store_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MiniStack of this test session; stopped by process id."""
-    folder = tmp_path_factory.mktemp("ministack")
-    port = free_port()
-    started_with = {**os.environ, **environment(port, folder, ACCESS_KEY, SECRET_KEY)}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=started_with, stdout=log, stderr=log, start_new_session=True
-        )
-    endpoint = f"http://127.0.0.1:{port}"
-    http = urllib3.PoolManager(retries=False)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            http.request("GET", f"{endpoint}/_ministack/health", timeout=1)
-            break
-        except urllib3.exceptions.HTTPError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"MiniStack did not start:\n{(folder / 'log').read_text()}")
-            time.sleep(0.1)
-    yield endpoint
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
+def store_endpoint(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[str]:
+    """A MiniStack of this test session, which every file finds empty."""
+    with store_server(tmp_path_factory.mktemp("ministack")) as endpoint:
+        pytestconfig.stash[STORE_OF_SESSION] = endpoint
+        yield endpoint
+        del pytestconfig.stash[STORE_OF_SESSION]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def buckets_of_a_file(pytestconfig: pytest.Config) -> Iterator[None]:
+    """MiniStack walks through every bucket it has at each request, so those of a file end with it."""
+    yield
+    if endpoint := pytestconfig.stash.get(STORE_OF_SESSION, None):
+        empty_server(endpoint)
 
 
 def store_settings(endpoint: str, prefix: str = "lvbag") -> StoreSettings:

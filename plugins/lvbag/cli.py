@@ -11,64 +11,45 @@ import sys
 
 import typer
 
-from lvbag import __version__
-from lvbag.commands.care import gc, takedown, verify
-from lvbag.commands.catalog import catalog_app
-from lvbag.commands.classifier import classifier_app
-from lvbag.commands.classify import classify
-from lvbag.commands.crawl import crawl_app
-from lvbag.commands.curate import curate_app, night
-from lvbag.commands.dataset import dataset_app, diff
-from lvbag.commands.demo import demo_app
-from lvbag.commands.detect import detect
-from lvbag.commands.detector import detector_app
-from lvbag.commands.doctor import doctor
-from lvbag.commands.images import images_app
-from lvbag.commands.labels import labels_app
-from lvbag.commands.learn import train, train_detector
-from lvbag.commands.registry import registry_app
-from lvbag.commands.review import review_app
-from lvbag.commands.services import down, status, up
-from lvbag.commands.settings import settings
+from lvbag.commands.mounting import lazy_group
 from lvbag.errors import LvbagError
 
-app = typer.Typer(
-    name="lvbag",
-    help="Keeps a bag classifier fresh by itself. `lvbag doctor` says what is missing.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command()(up)
-app.command()(down)
-app.command()(status)
-app.command()(doctor)
-app.command()(settings)
-app.command()(classify)
-app.command()(detect)
-app.command()(night)
-app.command()(diff)
-app.command()(train)
-app.command("train-detector")(train_detector)
-app.command()(takedown)
-app.command()(verify)
-app.command()(gc)
-app.add_typer(registry_app, name="registry")
-app.add_typer(dataset_app, name="dataset")
-app.add_typer(labels_app, name="labels")
-app.add_typer(classifier_app, name="classifier")
-app.add_typer(detector_app, name="detector")
-app.add_typer(crawl_app, name="crawl")
-app.add_typer(catalog_app, name="catalog")
-app.add_typer(curate_app, name="curate")
-app.add_typer(images_app, name="images")
-app.add_typer(review_app, name="review")
-app.add_typer(demo_app, name="demo")
+COMMANDS = {
+    "up": "lvbag.commands.services:up",
+    "down": "lvbag.commands.services:down",
+    "status": "lvbag.commands.services:status",
+    "doctor": "lvbag.commands.doctor:doctor",
+    "settings": "lvbag.commands.settings:settings",
+    "classify": "lvbag.commands.classify:classify",
+    "detect": "lvbag.commands.detect:detect",
+    "night": "lvbag.commands.curate:night",
+    "diff": "lvbag.commands.dataset:diff",
+    "train": "lvbag.commands.learn:train",
+    "train-detector": "lvbag.commands.learn:train_detector",
+    "takedown": "lvbag.commands.care:takedown",
+    "verify": "lvbag.commands.care:verify",
+    "gc": "lvbag.commands.care:gc",
+    "version": "lvbag.commands.version:version",
+    "registry": "lvbag.commands.registry:registry_app",
+    "dataset": "lvbag.commands.dataset:dataset_app",
+    "labels": "lvbag.commands.labels:labels_app",
+    "classifier": "lvbag.commands.classifier:classifier_app",
+    "detector": "lvbag.commands.detector:detector_app",
+    "crawl": "lvbag.commands.crawl:crawl_app",
+    "catalog": "lvbag.commands.catalog:catalog_app",
+    "curate": "lvbag.commands.curate:curate_app",
+    "images": "lvbag.commands.images:images_app",
+    "review": "lvbag.commands.review:review_app",
+    "demo": "lvbag.commands.demo:demo_app",
+}
+"""Where each command stands; only the one that runs is imported."""
+
+app = typer.Typer(name="lvbag", cls=lazy_group(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-@app.command("version")
-def version() -> None:
-    """Print the version."""
-    print(__version__)
+@app.callback()
+def lvbag() -> None:
+    """Keeps a bag classifier fresh by itself. `lvbag doctor` says what is missing."""
 
 
 def main() -> None:

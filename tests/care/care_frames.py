@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from minio.commonconfig import ENABLED
@@ -92,7 +93,7 @@ def keep_versions(store: Store) -> None:
         store._client.set_bucket_versioning(store.bucket(bucket), VersioningConfig(ENABLED))
 
 
-def publish(store: Store, folder: Path, data: str, key: str = "k") -> int:
+def publish(store: Store, folder: Path, data: str, key: str = "k", **changes: Any) -> int:
     """A version of the classifier that was trained on this snapshot."""
     number = reserve_version(store, ModelKind.CLASSIFIER, key)
     folder.mkdir(exist_ok=True)
@@ -112,6 +113,6 @@ def publish(store: Store, folder: Path, data: str, key: str = "k") -> int:
         code_version="0",
         model=ModelSpec(architecture="a", image_side_px=32, classes=("A", "B")),
         metrics={},
-    )
+    ).model_copy(update=changes)
     publish_version(store, ModelKind.CLASSIFIER, number, folder, record)
     return number

@@ -24,6 +24,7 @@ from lvbag.crawl.journal import PICTURE, open_journal
 from lvbag.curate import build_snapshot, newest_snapshot
 from lvbag.images.fingerprints import VERSION
 from lvbag.learn.data import read_snapshot
+from lvbag.outliers import MODEL, SCORES, WEIGHTS
 from lvbag.registry import reserve_version
 from lvbag.registry.records import Evaluation
 from lvbag.settings import Settings
@@ -256,6 +257,19 @@ def test_checkpoints_of_trainings_that_nobody_went_on_with_go(store: Store, chos
     assert kinds(plan(store, chosen)) == {"checkpoint": [ref.key for ref in reversed(names)]}
     collect(store, chosen, plan(store, chosen))
     assert not [ref for ref in names if store.exists(ref)]
+
+
+def test_of_old_autoencoders_the_scores_stay_and_only_the_last_weights(store: Store, chosen: Settings) -> None:
+    now = later(0)
+    nights = [now.date() - dt.timedelta(days=days) for days in (40, 35, 33, 5)]
+    for night in nights:
+        for name in (WEIGHTS, SCORES, MODEL):
+            store.put(keys.outliers(night, name), b"x")
+
+    found = kinds(plan(store, chosen, Limits(30, 1), now + dt.timedelta(days=31)))
+    assert found["autoencoder's weights"] == [keys.outliers(night, WEIGHTS).key for night in nights[:-1]]
+    # objects are young today, though their nights are old
+    assert "autoencoder's weights" not in kinds(plan(store, chosen, Limits(30, 1), now))
 
 
 def test_builds_that_were_stopped_go_unless_something_names_them(store: Store, chosen: Settings) -> None:

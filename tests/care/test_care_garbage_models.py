@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from care_frames import AT, everything, publish
 from lvbag.care import CareError, Limits, collect, plan_registry_collection
 from lvbag.care.garbage import GarbagePlan
 from lvbag.registry import list_versions, promote, reserve_version, rollback
+from lvbag.registry.detector_files import file_name
 from lvbag.registry.records import Decision, Evaluation
+from lvbag.registry.weights import ClassifierWeights, Weights, keep_classifier_weights, keep_weights
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Ref, Store, keys
 
@@ -65,7 +68,8 @@ def test_only_leftovers_go_and_no_version_ever(store: Store, settings: Settings)
     }
     assert everything(store) == before
     assert collect(store, settings, planned) == {
-        "evaluation": 1, "unpublished file": 1, "note of a flip": 1, "checkpoint": 0
+        "evaluation": 1, "unpublished file": 1, "note of a flip": 1, "checkpoint": 0, "replaced weights": 0,
+        "detector file": 0,
     }  # fmt: skip
     gone = set(before) - set(everything(store))
     assert gone == {f"models:{key}" for keys_of in kinds(planned).values() for key in keys_of}
@@ -87,4 +91,61 @@ def test_the_note_that_the_champion_stands_on_stays(store: Store) -> None:
 def test_what_cannot_be_read_could_name_anything_so_nothing_goes(store: Store, broken: Ref) -> None:
     store.put(broken, b"{}")
     with pytest.raises(CareError, match="nothing is collected"):
+        plan(store)
+
+
+def bring_in(store: Store, folder: Path, name: str) -> tuple[str, str]:
+    """Weights of one detector network and one classifier network; returns the digests of the detector's files."""
+    tensors, onnx = folder / f"{name}.safetensors", folder / f"{name}.onnx"
+    tensors.write_bytes(f"tensors {name}".encode())
+    onnx.write_bytes(f"network {name}".encode())
+    first, second = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (tensors, onnx))
+    common = {"sha256": first, "origin": name, "origin_sha256": first, "added_at": AT}
+    detector = Weights(network="yolo11n", onnx_sha256=second, image_side_px=640, classes=("handbag",), **common)
+    keep_weights(store, detector, tensors, onnx)
+    keep_classifier_weights(store, ClassifierWeights(network="tiny", outputs=3, **common), tensors)
+    return first, second
+
+
+def test_weights_that_were_replaced_go_unless_something_was_made_with_them(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    given = {name: bring_in(store, tmp_path, name) for name in ("first", "started", "cropped", "given", "now")}
+    publish(store, tmp_path, "s", key="a", start=f"weights tiny (sha256 {given['started'][0]})")
+    store.put(keys.crop(file_name(given["cropped"][1]), "ab" * 32), b"a crop")
+    publish(store, tmp_path, "s", key="b", detector=f"0001+{file_name(given['given'][1])}")
+    store.put(Ref(Bucket.MODELS, "classifier/weights/mine.safetensors"), b"somebody's own")
+
+    assert kinds(plan(store, days=0.5)) == {}, "what is young is left alone"
+    planned = plan(store)
+    gone = kinds(planned)
+
+    def weights(kind: str, *names: str) -> set[str]:
+        return {f"{kind}/weights/{given[name][0]}.safetensors" for name in names}
+
+    assert set(gone["replaced weights"]) == weights("classifier", "first", "cropped", "given") | weights(
+        "detector", "first", "started", "cropped", "given"
+    )
+    assert set(gone["detector file"]) == {f"detector/files/{given[name][1]}.onnx" for name in ("first", "started")}
+    collect(store, settings, planned)
+    assert kinds(plan(store)) == {}
+
+
+def test_the_detector_file_that_came_last_stays_though_no_record_names_it(store: Store) -> None:
+    digests = ["1" * 64, "2" * 64]
+    for digest in digests:
+        store.put(keys.detector_file(digest), b"x")
+
+    newest = max(store.list_objects(Bucket.MODELS, "detector/files/"), key=lambda item: (item.modified, item.ref))
+    left = kinds(plan(store))["detector file"]
+
+    assert len(left) == 1
+    assert newest.ref.key not in left or newest.modified is None
+
+
+def test_weights_whose_use_is_unsure_stop_the_collection(store: Store) -> None:
+    store.put(keys.weights_file("1" * 64), b"x")
+    store.put(keys.weights("yolo11n"), b"{}")
+
+    with pytest.raises(CareError, match="which weights are in use, and nothing is collected"):
         plan(store)

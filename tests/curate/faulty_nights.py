@@ -28,7 +28,7 @@ from lvbag.store.tables import read_table, write_table
 
 FIRST, SECOND, THIRD = (dt.date(2026, 11, day) for day in (23, 24, 25))
 PARTS = (0, 1)
-KEY, SECRET = "111122223333", "a-secret-of-the-tests"  # of the MiniStack that tests/conftest.py starts
+KEY, SECRET = "111122223333", "a-secret-of-the-tests"  # of the MiniStack that tests/store_server.py starts
 OTHER = "N41358"
 
 Step = Callable[[Store, Settings], object]

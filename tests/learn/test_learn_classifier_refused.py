@@ -16,11 +16,12 @@ from lvbag import schemas
 from lvbag.errors import LvbagError
 from lvbag.learn.classifier_recipe import ClassifierRecipe
 from lvbag.learn.jobs import Start
-from lvbag.registry import champion, list_versions, load_version
+from lvbag.registry import list_versions, load_version, rollback
 from lvbag.registry.versions import sha256_of
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Store, keys
 from lvbag.store.tables import write_table
+from registry.registry_makers import AT, publish
 
 torch = pytest.importorskip("torch")
 
@@ -42,11 +43,22 @@ def train(store: Store, settings: Settings, folder: Path, recipe: ClassifierReci
 
 
 def refused(store: Store, settings: Settings, folder: Path, recipe: ClassifierRecipe, **values: Any) -> str:
+    """What is said; before it, there is a champion, and after it the same one and nothing else."""
+    number = publish(store, folder.parent / "standing", "standing").version
+    rollback(store, ModelKind.CLASSIFIER, number, AT, "test", "first")
+    before = registry_objects(store)
     with pytest.raises(LvbagError) as error:
         train(store, settings, folder, recipe, **values)
-    assert list(list_versions(store, ModelKind.CLASSIFIER)) == []
-    assert champion(store, ModelKind.CLASSIFIER) is None
+    assert [version.version for version in list_versions(store, ModelKind.CLASSIFIER)] == [number]
+    assert registry_objects(store) == before
     return str(error.value)
+
+
+def registry_objects(store: Store) -> dict[str, str]:
+    """The champion, its history and every file of its version, with what is in them."""
+    prefixes = ("champion", "history/", "versions/0001/", "flips/")
+    items = [item for name in prefixes for item in store.list_objects(Bucket.MODELS, f"classifier/{name}")]
+    return {item.ref.key: item.etag for item in items}
 
 
 def test_an_unknown_model(store: Store, settings: Settings, tmp_path: Path) -> None:

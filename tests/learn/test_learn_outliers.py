@@ -131,6 +131,23 @@ def test_the_next_night_goes_on_from_the_weights_and_sees_the_pictures_of_both(s
     assert objects(store, SECOND)[WEIGHTS] == first[WEIGHTS], "without a step the earlier night's weights are left"
 
 
+def test_a_night_whose_weights_were_collected_is_not_judged_again_and_none_goes_on_from_it(
+    store: Store, quick: Settings
+) -> None:
+    keep(store, FIRST, [*bags(RED, 0), *bags(GREEN, 0)])
+    find_outliers(store, quick, FIRST)
+    keep(store, SECOND, bags(RED, 50, 3))
+    find_outliers(store, quick, SECOND)
+    store.delete(keys.outliers(FIRST, WEIGHTS))
+
+    assert find_outliers(store, quick, SECOND).reused, "its key still names the weights that it went on from"
+    assert not find_outliers(store, quick, SECOND, again=True).reused
+    model = read_model(store, SECOND)
+    assert model is not None
+    assert model.start is None
+    assert find_outliers(store, quick, SECOND).reused
+
+
 def test_weights_that_were_tampered_with_are_not_carried_on(
     store: Store, quick: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

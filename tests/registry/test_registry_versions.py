@@ -37,6 +37,18 @@ def test_numbers_start_at_1_and_belong_to_the_training(store: Store) -> None:
     assert digests(store) == before
 
 
+def test_a_training_is_found_by_its_key_wherever_its_pointer_stands(store: Store) -> None:
+    reserve_version(store, KIND, "old")  # as earlier releases did it: no folders
+    assert reserve_version(store, KIND, "new", ("2026-11-22-ab", "tiny")) == 2
+    assert set(digests(store, "classifier/trainings/")) == {
+        "classifier/trainings/old.json", "classifier/trainings/2026-11-22-ab/tiny/new.json"
+    }  # fmt: skip
+    before = digests(store)
+    assert reserve_version(store, KIND, "old", ("2026-11-01-cd", "tiny")) == 1
+    assert reserve_version(store, KIND, "new") == 2
+    assert digests(store) == before, "no training is numbered or pointed to twice"
+
+
 def test_a_hundred_trainings_at_once_get_a_hundred_numbers(store: Store) -> None:
     calls = [partial(reserve_version, store, KIND, f"training-{n}") for n in range(100)]
     assert sorted(together(calls)) == list(range(1, 101))

@@ -17,6 +17,7 @@ from lvbag.care.kept_snapshots import Shelf
 from lvbag.care.referred import crops_referred, images_referred, journals_to_keep
 from lvbag.images.fingerprints import VERSION
 from lvbag.nights import NightError, parse_night
+from lvbag.outliers import WEIGHTS
 from lvbag.store import Bucket, ObjectInfo, Ref, Store, keys
 
 _BATCH = 20_000
@@ -116,6 +117,12 @@ def find_garbage(store: Store, shelf: Shelf, before: dt.datetime) -> list[Garbag
             ),
         ),
         Garbage(
+            "autoencoder's weights",
+            "a later night's autoencoder went on from there; the night's scores stay",
+            "those of nights since the limit, and of the last one before it",
+            tuple(_superseded_weights(store, before)),
+        ),
+        Garbage(
             "lease or robots.txt",
             "holds for its own night only",
             "those of nights since the limit",
@@ -210,13 +217,22 @@ def _fingerprints(store: Store, before: dt.datetime) -> Iterator[ObjectInfo]:
 
 def _superseded(store: Store, prefix: str, before: dt.datetime) -> Iterator[ObjectInfo]:
     """Of each source, what a later object replaces; nights since the limit still begin with the last one before it."""
+    yield from _all_but_newest(store.list_objects(Bucket.RAW, prefix), before)
+
+
+def _superseded_weights(store: Store, before: dt.datetime) -> Iterator[ObjectInfo]:
+    items = store.list_objects(Bucket.CURATED, keys.outliers_prefix())
+    yield from _all_but_newest((item for item in items if item.ref.key.endswith(f"/{WEIGHTS}")), before)
+
+
+def _all_but_newest(items: Iterable[ObjectInfo], before: dt.datetime) -> Iterator[ObjectInfo]:
     by_source: dict[str, list[ObjectInfo]] = {}
-    for item in store.list_objects(Bucket.RAW, prefix):
+    for item in items:
         night = _night_of(item.ref)
         if night is not None and night < before.date():
             by_source.setdefault(item.ref.key.rsplit("/", 1)[-1], []).append(item)
-    for items in by_source.values():
-        newest_last = sorted(items, key=lambda item: item.ref)
+    for found in by_source.values():
+        newest_last = sorted(found, key=lambda item: item.ref)
         yield from (item for item in newest_last[:-1] if is_old(item, before))
 
 

@@ -4,17 +4,23 @@ champion can always come back, and no number is given twice."""
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from lvbag.care.errors import CareError
 from lvbag.care.garbage_kinds import Garbage, is_old
 from lvbag.registry import RegistryError
-from lvbag.registry.reading import CONFIG, RESERVATION, event_names, parse, read_champion
+from lvbag.registry.detector_files import file_name
+from lvbag.registry.reading import CONFIG, RESERVATION, event_names, list_versions, parse, read_champion
 from lvbag.registry.records import Event
+from lvbag.registry.weights import list_classifier_weights, list_weights
 from lvbag.store import Bucket, ModelKind, ObjectInfo, Store, keys
 
 EVALUATION, LEFTOVER, NOTE, CHECKPOINT = "evaluation", "unpublished file", "note of a flip", "checkpoint"
+WEIGHTS, DETECTOR_FILE = "replaced weights", "detector file"
+
+_SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def find_registry_garbage(store: Store, before: dt.datetime) -> list[Garbage]:
@@ -43,6 +49,18 @@ def find_registry_garbage(store: Store, before: dt.datetime) -> list[Garbage]:
             "its training was not run again since the limit, or its version stands",
             "those of trainings that wrote one since the limit",
             tuple(_each(lambda kind: _checkpoints(store, kind, before))),
+        ),
+        Garbage(
+            WEIGHTS,
+            "other weights of the same network were brought in since, and no version started from these",
+            "those that a network's record names, and what any version started from",
+            tuple(_each(lambda kind: _weights(store, kind, before))),
+        ),
+        Garbage(
+            DETECTOR_FILE,
+            "it finds bags no more: its weights were replaced, or detector.bootstrap names another file",
+            "those that a record names, that cut any crop or classifier's data, and the last one that was brought in",
+            tuple(_detector_files(store, before)),
         ),
     ]
 
@@ -103,6 +121,50 @@ def _checkpoints(store: Store, kind: ModelKind, before: dt.datetime) -> Iterator
     for items in by_training.values():
         if all(is_old(item, before) for item in items):
             yield from sorted(items, key=lambda item: (not item.ref.key.endswith(".json"), item.ref))
+
+
+def _weights(store: Store, kind: ModelKind, before: dt.datetime) -> Iterator[ObjectInfo]:
+    """Tensors that trainings may start from no more; a strange name is somebody's own."""
+    prefix, suffix = keys.weights_prefix(kind), ".safetensors"
+    items = [item for item in store.list_objects(Bucket.MODELS, prefix) if is_old(item, before)]
+    found = {item.ref.key.removeprefix(prefix).removesuffix(suffix): item for item in items}
+    found = {name: item for name, item in found.items() if _SHA256.fullmatch(name)}
+    if not found:
+        return
+    named = {sha256 for record in list_versions(store, kind) for sha256 in _SHA256.findall(record.start)}
+    yield from (item for name, item in found.items() if name not in named | _recorded(store, kind))
+
+
+def _recorded(store: Store, kind: ModelKind) -> set[str]:
+    """The digests of tensors that records name; raises `CareError` where one cannot be read."""
+    try:
+        records = list_weights(store) if kind is ModelKind.DETECTOR else list_classifier_weights(store)
+        return {record.sha256 for record in records}
+    except RegistryError as error:
+        raise CareError(f"{error}; so it cannot be said which weights are in use, and nothing is collected") from None
+
+
+def _detector_files(store: Store, before: dt.datetime) -> Iterator[ObjectInfo]:
+    prefix = keys.detector_files_prefix()
+    items = {
+        item.ref.key.removeprefix(prefix).removesuffix(".onnx"): item
+        for item in store.list_objects(Bucket.MODELS, prefix)
+    }
+    found = {name: item for name, item in items.items() if _SHA256.fullmatch(name)}
+    if not any(is_old(item, before) for item in found.values()):
+        return
+    try:
+        recorded = {record.onnx_sha256 for record in list_weights(store)}
+    except RegistryError as error:
+        raise CareError(f"{error}; so it cannot be said which detectors are in use, and nothing is collected") from None
+    used = set(store.list_folders(Bucket.CURATED, keys.crops_prefix()))
+    for record in list_versions(store, ModelKind.CLASSIFIER):
+        used |= set((record.detector or "").split("+"))
+    # of a file that detector.bootstrap_file names there is no record
+    newest = max(found, key=lambda name: _written(found[name]))
+    for name, item in found.items():
+        if is_old(item, before) and name not in recorded | {newest} and file_name(name) not in used:
+            yield item
 
 
 def _events(store: Store, kind: ModelKind) -> Iterator[Event]:

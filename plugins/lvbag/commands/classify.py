@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from lvbag.catalog import Catalog, CatalogError, load_catalog
 from lvbag.commands.common import open_session
 from lvbag.settings import config_dir
-from lvbag.terminal import console
 
 if TYPE_CHECKING:
+    from lvbag.catalog import Catalog
     from lvbag.infer.use import PhotoAnswer
 
 _BAR_CELLS = 24
@@ -59,6 +56,8 @@ def answer_row(answer: PhotoAnswer) -> dict[str, object]:
 
 def _catalog() -> Catalog:
     """Names are a help for the reader: without a catalog the style codes stand alone."""
+    from lvbag.catalog import Catalog, CatalogError, load_catalog
+
     try:
         return load_catalog(config_dir())
     except CatalogError:
@@ -66,6 +65,11 @@ def _catalog() -> Catalog:
 
 
 def _show(answer: PhotoAnswer, catalog: Catalog) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from lvbag.terminal import console
+
     if answer.error:
         console.print(f"[bold]{escape(answer.file)}[/bold]  [red]{escape(answer.error)}[/red]\n")
         return

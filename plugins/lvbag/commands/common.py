@@ -13,7 +13,6 @@ import typer
 from lvbag.nights import NightError, parse_night, today
 from lvbag.settings import Settings, load_settings
 from lvbag.store import Store, open_store
-from lvbag.terminal import console
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ def emit(value: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(row, default=str, ensure_ascii=False))
         return
+    from lvbag.terminal import console  # rich is for people; a machine does not wait for its import
+
     if not isinstance(row, Mapping):
         console.print(row)
         return

@@ -15,8 +15,9 @@ from lvbag.infer.bag_names import bag_names
 from lvbag.infer.detector import Detector, open_detector
 from lvbag.infer.onnx_session import ModelError
 from lvbag.infer.own_words import open_detector_file
-from lvbag.registry import champion, fetch_file, load_version
+from lvbag.registry import champion, load_version
 from lvbag.registry.detector_files import fetch_detector_file, file_name, is_file_name, keep_detector_file
+from lvbag.registry.files import fetch_recorded
 from lvbag.registry.records import UNCROPPED
 from lvbag.registry.versions import sha256_of
 from lvbag.registry.weights import load_weights
@@ -57,7 +58,7 @@ def open_named(store: Store, settings: DetectorSettings, name: str) -> Detector 
         opened = open_detector_file(fetch_detector_file(store, name, cache), settings)
     elif _VERSION.fullmatch(name):
         record = load_version(store, ModelKind.DETECTOR, int(name))
-        opened = open_detector(fetch_file(store, ModelKind.DETECTOR, int(name), MODEL_FILE, cache), record, settings)
+        opened = open_detector(fetch_recorded(store, record, MODEL_FILE, cache), record, settings)
     else:
         raise ModelError(f"detector {name!r} is no version such as 0003, no file-<12 digits>, nor {UNCROPPED!r}")
     bag_names(opened.classes, settings)  # before a night is judged by it

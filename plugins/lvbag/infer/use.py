@@ -21,7 +21,8 @@ from lvbag.infer.classifier import Classifier, Prediction, open_classifier
 from lvbag.infer.cropping import Box, crop_box, shrink
 from lvbag.infer.detector import Detector
 from lvbag.infer.in_use import MODEL_FILE, detector_in_use, open_named
-from lvbag.registry import champion, fetch_file, load_version
+from lvbag.registry import champion, load_version
+from lvbag.registry.files import fetch_recorded
 from lvbag.registry.records import UNCROPPED
 from lvbag.settings import Settings, home_dir
 from lvbag.store import ModelKind, Store
@@ -77,7 +78,7 @@ def open_champions(store: Store, settings: Settings) -> Champions:
             "or bring a version up with `lvbag registry rollback VERSION --why …`"
         )
     record = load_version(store, ModelKind.CLASSIFIER, current.version)
-    classifier = open_classifier(_fetch(store, ModelKind.CLASSIFIER, current.version), record)
+    classifier = open_classifier(fetch_recorded(store, record, MODEL_FILE, home_dir() / "cache"), record)
     if record.detector in (None, UNCROPPED):
         # A crop would show it bags larger than it has ever seen them.
         return Champions(classifier, current.version, None, None, "the classifier was trained on whole pictures")
@@ -89,10 +90,6 @@ def open_champions(store: Store, settings: Settings) -> Champions:
     return Champions(
         classifier, current.version, detector, version, None, bag_names(detector.classes, settings.detector)
     )
-
-
-def _fetch(store: Store, kind: ModelKind, number: int) -> Path:
-    return fetch_file(store, kind, number, MODEL_FILE, home_dir() / "cache")
 
 
 def _answer(path: Path, champions: Champions, settings: Settings, top: int) -> PhotoAnswer:

@@ -67,11 +67,15 @@ class _Newest(BaseModel):
 
 @dataclass(frozen=True)
 class Place:
-    """Whose checkpoints: of a training, written by `library` (a checkpoint of another release of it is not used)."""
+    """Whose checkpoints: of a training, written by `library` (a checkpoint of another release of it is not used).
+
+    `made_of`: data and recipe, as folders for people.
+    """
 
     kind: ModelKind
     training_key: str
     library: str
+    made_of: tuple[str, ...] = ()
 
     @property
     def writer(self) -> str:
@@ -142,12 +146,12 @@ class Checkpoints(Generic[SomeProgress]):
     def remove(self) -> None:
         """Remove them all, `newest.json` first: the version is published."""
         self._store.delete(self._ref(NEWEST))
-        prefix = keys.checkpoints_of(self._place.kind, self._place.training_key)
+        prefix = keys.checkpoints_of(self._place.kind, self._place.training_key, self._place.made_of)
         for item in list(self._store.list_objects(Bucket.MODELS, prefix)):
             self._store.delete(item.ref)
 
     def _ref(self, name: str) -> Ref:
-        return keys.checkpoint(self._place.kind, self._place.training_key, name)
+        return keys.checkpoint(self._place.kind, self._place.training_key, name, self._place.made_of)
 
     def _newest(self) -> _Newest | None:
         try:

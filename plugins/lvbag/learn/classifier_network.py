@@ -65,20 +65,34 @@ def build(name: str, side_px: int, products: Sequence[str], beginning: Beginning
     from timm.data import resolve_data_config
 
     check_model(name)
-    if beginning is None:
-        model = new_network(name, len(products), side_px)
-    elif beginning.classes:
-        model = new_network(name, len(products), side_px)
-        put_champion(model, beginning, products)
-    else:
-        # timm's own way of loading fits what a model allows to be fitted, such as positions of another side
+    # timm's own way of loading fits what a model allows to be fitted, such as positions of another side
+    told: dict[str, Any] | None = None
+    if beginning is not None and not beginning.classes:
         told = {"state_dict": dict(beginning.tensors), "num_classes": 0, "custom_load": False, "label_offset": 0}
-        try:
-            model = new_network(name, len(products), side_px, told)
-        except RuntimeError as error:
-            raise LearnError(f"{beginning.named} do not fit {name} at {side_px} px: {_first_lines(error)}") from None
+    try:
+        model = new_network(name, len(products), side_px, told)
+    except RuntimeError as error:
+        if beginning is None or told is None:
+            raise
+        raise LearnError(f"{beginning.named} do not fit {name} at {side_px} px: {_first_lines(error)}") from None
+    doubt(model)
+    if beginning is not None and beginning.classes:
+        put_champion(model, beginning, products)
     config = resolve_data_config({}, model=model)
     return model, Normal(tuple(config["mean"]), tuple(config["std"]))
+
+
+def doubt(model: nn.Module) -> None:
+    """Begin with outputs of zero, so that every product is as likely as any other and the first loss is log(products).
+
+    timm draws them for a thousand classes. With ten they are large enough that the first epochs unlearn them.
+    """
+    import torch
+
+    with torch.no_grad():
+        for name in heads(model):
+            for value in model.get_submodule(name).parameters():
+                value.zero_()
 
 
 def put_champion(model: nn.Module, beginning: Beginning, products: Sequence[str]) -> int:

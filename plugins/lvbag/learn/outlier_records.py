@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lvbag.learn.jobs import Job
 from lvbag.nights import nights_in
-from lvbag.outliers import MODEL
+from lvbag.outliers import MODEL, WEIGHTS
 from lvbag.store import Bucket, CorruptObject, Store, keys
 from lvbag.store.remedies import remedy
 
@@ -54,10 +54,15 @@ def read_model(store: Store, night: dt.date) -> OutlierModel | None:
         raise CorruptObject(f"{store.uri(ref)} does not describe an autoencoder ({error}); {remedy(ref)}") from None
 
 
-def newest_weights(store: Store, before: dt.date | None = None) -> tuple[dt.date, str] | None:
-    """The last night, of those before a day, that left an autoencoder's weights, and their digest."""
+def newest_weights(store: Store, before: dt.date | None = None, standing: bool = False) -> tuple[dt.date, str] | None:
+    """The last night, of those before a day, that left an autoencoder's weights, and their digest.
+
+    `standing`: of those whose weights are still there; old ones are collected as garbage, and their records stay.
+    """
     for night in reversed(nights_in(store.list_folders(Bucket.CURATED, keys.outliers_prefix()))):
         model = read_model(store, night) if before is None or night < before else None
-        if model is not None and model.weights_sha256 is not None:
+        if model is None or model.weights_sha256 is None:
+            continue
+        if not standing or store.exists(keys.outliers(night, WEIGHTS)):
             return night, model.weights_sha256
     return None

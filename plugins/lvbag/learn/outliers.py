@@ -45,13 +45,20 @@ def find_outliers(store: Store, settings: Settings, night: dt.date, again: bool 
     if not settings.outliers.enabled:
         return OutlierResult(night, "", 0, 0, 0, 0, False, 0.0, "outliers.enabled is false: nothing was looked at")
     rows = read_rows(store, settings.outliers, night)
-    start, weights = newest_weights(store, before=night) or (None, None)
-    chosen = settings.outliers
-    key = digest("outliers", METHOD, _digest_of(rows), weights, chosen.min_images, chosen.steps)
+    chosen, content = settings.outliers, _digest_of(rows)
+
+    def key_from(weights: str | None) -> str:
+        return digest("outliers", METHOD, content, weights, chosen.min_images, chosen.steps)
+
     model = None if again else read_model(store, night)
-    reused = model is not None and model.key == key
+    _, recorded = newest_weights(store, before=night) or (None, None)
+    reused = model is not None and model.key == key_from(recorded)
     if not reused:
-        _judge(store, settings, OutlierModel(key=key, night=night, start=start), rows, weights)
+        # what it would have gone on from may have been collected since
+        start, weights = newest_weights(store, before=night, standing=True) or (None, None)
+        reused = model is not None and model.key == key_from(weights)
+    if not reused:
+        _judge(store, settings, OutlierModel(key=key_from(weights), night=night, start=start), rows, weights)
         model = read_model(store, night)
     scores = read_outliers(store, night)
     if model is None or scores is None:

@@ -74,8 +74,8 @@ def work(job: ClassifierJob) -> JobResult:
     model, normal = build(recipe.model, recipe.image_side_px, snapshot.products, read_beginning(store, job))
     folder = job.folder / f"process-{accelerator.process_index}"
     folder.mkdir()
-    place, minutes = Place(ModelKind.CLASSIFIER, job.training_key, "timm"), settings.train.checkpoint_minutes
-    checkpoints = Checkpoints(store, place, ClassifierProgress, folder, minutes * 60)
+    place = Place(ModelKind.CLASSIFIER, job.training_key, "timm", job.made_of)
+    checkpoints = Checkpoints(store, place, ClassifierProgress, folder, settings.train.checkpoint_minutes * 60)
     pictures = Pictures(snapshot, plan, normal)
     if recipe.epochs:
         model, progress = train(job, model, pictures, accelerator, checkpoints)

@@ -63,7 +63,7 @@ def work(job: DetectorJob) -> JobResult:
         architecture = write_architecture(scratch, Path(ultralytics.__file__).parent, job.recipe.model)
         source = read_start(store, job)
         minutes = settings.train.checkpoint_minutes
-        place = Place(ModelKind.DETECTOR, job.training_key, "ultralytics")
+        place = Place(ModelKind.DETECTOR, job.training_key, "ultralytics", job.made_of)
         checkpoints = Checkpoints(store, place, DetectorProgress, scratch, minutes * 60)
         if job.recipe.epochs:
             data = write_data(scratch / "data", labels)

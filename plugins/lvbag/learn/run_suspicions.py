@@ -60,7 +60,7 @@ def work(job: SuspicionJob) -> JobResult:
     told = run.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     store.put_json(keys.suspicions(job.snapshot, RUN), told.model_dump(mode="json"))
     for fold in range(job.folds):
-        prefix = keys.checkpoints_of(ModelKind.CLASSIFIER, _training_key(job, fold))
+        prefix = keys.checkpoints_of(ModelKind.CLASSIFIER, _training_key(job, fold), _made_of(job))
         for item in list(store.list_objects(Bucket.MODELS, prefix)):
             store.delete(item.ref)
     child.say(f"{told.suspicious} of {told.judged} labels are suspicious; top-1 out of sample {told.top1:.3f}")
@@ -91,7 +91,7 @@ def ask_about(
     store: Store, settings: Settings, job: SuspicionJob, snapshot: Snapshot, fold: int
 ) -> npt.NDArray[np.float64]:
     """What a network that has not seen a fold answers to its pictures: probabilities (pictures, products)."""
-    kept = keys.checkpoint(ModelKind.CLASSIFIER, _training_key(job, fold), _ANSWERS)
+    kept = keys.checkpoint(ModelKind.CLASSIFIER, _training_key(job, fold), _ANSWERS, _made_of(job))
     shape = (int((snapshot.rows["fold"] == fold).sum()), len(snapshot.products))
     standing = _read_answers(store, kept, shape)
     if standing is not None:
@@ -105,7 +105,7 @@ def ask_about(
     model, normal = build(job.recipe.model, job.recipe.image_side_px, snapshot.products, read_beginning(store, own))
     plan = plan_training(_held_out(snapshot, fold, "test"), job.recipe)
     pictures = Pictures(_held_out(snapshot, fold, "val"), plan, normal)
-    place = Place(ModelKind.CLASSIFIER, own.training_key, "timm")
+    place = Place(ModelKind.CLASSIFIER, own.training_key, "timm", own.made_of)
     every_s = settings.train.checkpoint_minutes * 60
     checkpoints = Checkpoints(store, place, ClassifierProgress, own.folder, every_s)
     network, _ = train(own, model, pictures, accelerator, checkpoints)
@@ -147,6 +147,10 @@ def _fold_job(job: SuspicionJob, fold: int) -> ClassifierJob:
 
 def _training_key(job: SuspicionJob, fold: int) -> str:
     return f"{job.key}-fold-{fold}"
+
+
+def _made_of(job: SuspicionJob) -> tuple[str, str]:
+    return job.snapshot, job.recipe_name
 
 
 def _read_answers(store: Store, ref: Ref, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:

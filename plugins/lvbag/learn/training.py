@@ -34,7 +34,7 @@ class Training:
 def train(store: Store, settings: Settings, training: Training) -> TrainingResult:
     """Run the training in a process of its own and publish the version, unless the same training stands already."""
     started = time.monotonic()
-    version = reserve_version(store, training.kind, training.training_key)
+    version = reserve_version(store, training.kind, training.training_key, (training.data, training.recipe_name))
     named = f"kind={training.kind} version={version} data={training.data} recipe={training.recipe_name}"
     if store.exists(keys.version_file(training.kind, version, "config.json")):
         log.info("train.reused %s", named)

@@ -13,14 +13,12 @@ from lvbag.learn.detector_recipe import NETWORKS, DetectorRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import Start, WeightsJob
 from lvbag.learn.launch import run_job
-from lvbag.learn.outlier_records import newest_weights
 from lvbag.nights import night_of
-from lvbag.outliers import WEIGHTS
 from lvbag.registry import champion, load_version
 from lvbag.registry.records import SCRATCH, VersionRecord
 from lvbag.registry.weights import ClassifierWeights, Weights, load_classifier_weights, load_weights
 from lvbag.settings import Settings
-from lvbag.store import ModelKind, Store, keys
+from lvbag.store import ModelKind, ObjectMissing, Store, keys
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +148,9 @@ def _pretrained_classifier(store: Store, settings: Settings, network: str) -> St
 
 def _from_outliers(store: Store, snapshot: str | None) -> Start:
     """The newest autoencoder up to the snapshot's night, so that a training that is repeated later finds the same."""
+    from lvbag.learn.outlier_records import newest_weights  # reads tables, which DAG files do not wait for
+    from lvbag.outliers import WEIGHTS
+
     night = None if snapshot is None else night_of(snapshot)
     found = newest_weights(store, None if night is None else night + dt.timedelta(days=1))
     if found is None:
@@ -161,7 +162,13 @@ def _from_outliers(store: Store, snapshot: str | None) -> Start:
     ref = keys.weights_file(sha256, ModelKind.CLASSIFIER)
     if not store.exists(ref):  # a copy, for nights are tidied away and versions remain
         origin = keys.outliers(trained, WEIGHTS)
-        data = store.get(origin)
+        try:
+            data = store.get(origin)
+        except ObjectMissing:
+            raise LearnError(
+                f"{store.uri(origin)}, which the recipe starts from, was collected as garbage; train on a newer "
+                f"snapshot, or run `lvbag curate outliers --night {trained} --again`"
+            ) from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise LearnError(
                 f"{store.uri(origin)} is not what was recorded; run `lvbag curate outliers --night {trained} --again`"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lvbag.registry.cards import model_card
     from lvbag.registry.comparing import compare_versions
     from lvbag.registry.errors import RegistryError
-    from lvbag.registry.exporting import export_version
+    from lvbag.registry.exporting import export_to_store, export_version
     from lvbag.registry.files import fetch_file, verify_model
     from lvbag.registry.gate import decide
     from lvbag.registry.judging import judge
@@ -28,6 +28,7 @@ __all__ = [
     "champion",
     "compare_versions",
     "decide",
+    "export_to_store",
     "export_version",
     "fetch_file",
     "judge",
@@ -48,6 +49,7 @@ _HOME = {
     "champion": "reading",
     "compare_versions": "comparing",
     "decide": "gate",
+    "export_to_store": "exporting",
     "export_version": "exporting",
     "fetch_file": "files",
     "judge": "judging",

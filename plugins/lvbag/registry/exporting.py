@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import shutil
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from lvbag.registry.files import fetch_file
 from lvbag.registry.reading import load_version
 from lvbag.registry.records import UNCROPPED, VersionRecord
 from lvbag.settings import Settings, home_dir
-from lvbag.store import ModelKind, Store
+from lvbag.store import ModelKind, Ref, Store, keys
 from lvbag.store.keys import version_name
 
 _GREY = 114
@@ -48,6 +50,21 @@ def export_version(store: Store, settings: Settings, kind: ModelKind, number: in
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return tuple(sorted(folder.iterdir()))
+
+
+def export_to_store(store: Store, settings: Settings, kind: ModelKind, number: int) -> tuple[Ref, ...]:
+    """The same folder in the reports bucket, below `exports/<kind>-<version>/`, where the console shows it by name.
+
+    An export that stands there is written again: settings may have changed since. Raises as `export_version` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="lvbag-export-") as name:
+        written = export_version(store, settings, kind, number, Path(name))
+        refs = []
+        for path in written:
+            ref = keys.export(kind, number, path.name)
+            store.upload(ref, path, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+            refs.append(ref)
+    return tuple(refs)
 
 
 def preprocessing(record: VersionRecord, settings: Settings) -> dict[str, Any]:

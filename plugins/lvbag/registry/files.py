@@ -23,12 +23,19 @@ def fetch_file(store: Store, kind: ModelKind, number: int, name: str, cache: Pat
 
     Raises `RegistryError` (no such version or file) and `CorruptObject` (the stored file is gone or was changed).
     """
-    record = load_version(store, kind, number)
+    return fetch_recorded(store, load_version(store, kind, number), name, cache)
+
+
+def fetch_recorded(store: Store, record: VersionRecord, name: str, cache: Path) -> Path:
+    """The same for a version whose record was read already: one request less."""
     path = cache / _digest(record, name) / name
     if path.is_file():
         if sha256_of(path) == record.files[name]:
             return path
-        log.warning("registry.fetch again kind=%s version=%d file=%s: the cached copy was changed", kind, number, name)
+        log.warning(
+            "registry.fetch again kind=%s version=%d file=%s: the cached copy was changed",
+            record.kind, record.version, name,
+        )  # fmt: skip
     return _download(store, record, name, path)
 
 

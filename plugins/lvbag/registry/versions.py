@@ -3,8 +3,9 @@
 A number belongs to a training. `versions/NNNN/reservation.json` is the lock of the number: it is put only where none
 stands, and its bytes follow from the training key alone, so that the same training asking twice at once makes the same
 claim. Whoever claims a number has seen the one below it taken and none of the taken ones claimed by its own training;
-therefore no training ever gets two numbers. `trainings/<key>.json` points from the training to its number; it saves
-the search, and a crash before it is written costs nothing but the search.
+therefore no training ever gets two numbers. `trainings/<data>/<recipe>/<key>.json` points from the training to its
+number; it saves the search, and a crash before it is written costs nothing but the search. The folders are for people:
+a pointer is found by its key wherever it stands, also right below `trainings/`, where earlier releases put it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from lvbag.registry.errors import RegistryError
 from lvbag.registry.reading import CONFIG, RESERVATION, load_version, record_bytes, reserved_numbers
 from lvbag.registry.records import VersionRecord
-from lvbag.store import Bucket, ModelKind, ObjectMissing, Store, json_bytes, keys
+from lvbag.store import Bucket, ModelKind, ObjectMissing, Ref, Store, json_bytes, keys
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +38,20 @@ _CONTENT_TYPES = {
 _JITTER = random.SystemRandom()
 
 
-def reserve_version(store: Store, kind: ModelKind, training_key: str) -> int:
+def reserve_version(store: Store, kind: ModelKind, training_key: str, made_of: tuple[str, ...] = ()) -> int:
     """The version number of a training, from 1: the same for the same key, whoever asks and how often.
 
+    `made_of`: the names of data and recipe, for people who look for the training in the store.
     Raises `RegistryError` when other trainings take every number first, `StoreUnavailable` without a store.
     """
-    pointer = keys.training(kind, training_key)
+    pointer = keys.training(kind, training_key, made_of)
     claim = json_bytes({"training_key": training_key, "nonce": _fixed_nonce(kind, training_key)})
     for attempt in range(ATTEMPTS):
         looked = time.monotonic()
         trainings = _pointed_trainings(store, kind)
-        if training_key in trainings and (pointed := _pointed(store, kind, training_key)) is not None:
+        if training_key in trainings and (pointed := _pointed(store, trainings[training_key])) is not None:
             return pointed
-        number, is_mine = _claimed_or_next(store, kind, training_key, trainings)
+        number, is_mine = _claimed_or_next(store, kind, training_key, set(trainings))
         ref = keys.version_file(kind, number, RESERVATION)
         if is_mine or store.put_if_absent(ref, claim, "application/json"):
             store.put_if_absent(pointer, json_bytes({"version": number}), "application/json")
@@ -100,8 +102,7 @@ def _step_aside(attempt: int, looked_s: float) -> None:
     time.sleep(_JITTER.uniform(0.0, min(LONGEST_WAIT_S, looked_s * 2.0 ** (attempt + 1))))
 
 
-def _pointed(store: Store, kind: ModelKind, training_key: str) -> int | None:
-    ref = keys.training(kind, training_key)
+def _pointed(store: Store, ref: Ref) -> int | None:
     try:
         value = store.get_json(ref)
     except ObjectMissing:
@@ -132,10 +133,10 @@ def _claimed_or_next(store: Store, kind: ModelKind, training_key: str, pointed: 
     return max(folders, default=0) + 1, False
 
 
-def _pointed_trainings(store: Store, kind: ModelKind) -> set[str]:
-    prefix = keys.trainings_prefix(kind)
-    names = (info.ref.key.removeprefix(prefix) for info in store.list_objects(Bucket.MODELS, prefix))
-    return {name.removesuffix(".json") for name in names if name.endswith(".json") and "/" not in name}
+def _pointed_trainings(store: Store, kind: ModelKind) -> dict[str, Ref]:
+    """Every training that has a pointer, by its key, and where that stands."""
+    found = (info.ref for info in store.list_objects(Bucket.MODELS, keys.trainings_prefix(kind)))
+    return {ref.key.rpartition("/")[2].removesuffix(".json"): ref for ref in found if ref.key.endswith(".json")}
 
 
 def _owner(store: Store, kind: ModelKind, number: int) -> str | None:

@@ -29,14 +29,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from xml.etree import ElementTree
 
 import urllib3
-from minio import Minio
-from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from lvbag.errors import LvbagError
 from lvbag.settings import Settings, StoreSettings
 from lvbag.store import keys
 from lvbag.store.keys import Bucket, Ref
+from lvbag.store.minio_client import InvalidResponseError, Minio, S3Error, ServerError
 from lvbag.store.remedies import remedy
 
 if TYPE_CHECKING:

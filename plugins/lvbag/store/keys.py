@@ -392,9 +392,12 @@ def champion(kind: ModelKind) -> Ref:
     return Ref(Bucket.MODELS, f"{kind}/champion.json")
 
 
-def training(kind: ModelKind, training_key: str) -> Ref:
-    """Which version number a training owns, so that a retried task finds its own (JSON)."""
-    return Ref(Bucket.MODELS, f"{kind}/trainings/{_name(training_key)}.json")
+def training(kind: ModelKind, training_key: str, made_of: tuple[str, ...] = ()) -> Ref:
+    """Which version number a training owns, so that a retried task finds its own (JSON).
+
+    `made_of`: data and recipe, as folders for people; the key alone is what a training is found by.
+    """
+    return Ref(Bucket.MODELS, f"{trainings_prefix(kind)}{_folders(made_of)}{_name(training_key)}.json")
 
 
 def trainings_prefix(kind: ModelKind) -> str:
@@ -449,14 +452,17 @@ def flips_prefix(kind: ModelKind) -> str:
     return f"{kind}/flips/"
 
 
-def checkpoint(kind: ModelKind, training_key: str, name: str) -> Ref:
+def checkpoint(kind: ModelKind, training_key: str, name: str, made_of: tuple[str, ...] = ()) -> Ref:
     """The state of a training that still runs: `newest.json`, and the file that it names."""
-    return Ref(Bucket.MODELS, f"{checkpoints_of(kind, training_key)}{_name(name)}")
+    return Ref(Bucket.MODELS, f"{checkpoints_of(kind, training_key, made_of)}{_name(name)}")
 
 
-def checkpoints_of(kind: ModelKind, training_key: str) -> str:
-    """All checkpoints of a training, in the models bucket; gone once its version is published."""
-    return f"{checkpoints_prefix(kind)}{_name(training_key)}/"
+def checkpoints_of(kind: ModelKind, training_key: str, made_of: tuple[str, ...] = ()) -> str:
+    """All checkpoints of a training, in the models bucket; gone once its version is published.
+
+    `made_of`: data and recipe, as folders for people.
+    """
+    return f"{checkpoints_prefix(kind)}{_folders(made_of)}{_name(training_key)}/"
 
 
 def checkpoints_prefix(kind: ModelKind) -> str:
@@ -490,6 +496,11 @@ def detector_files_prefix() -> str:
 
 
 # ------------------------------------------------------------------ reports
+
+
+def export(kind: ModelKind, number: int, name: str) -> Ref:
+    """A file of a version that was handed out for use without lvbag; `lvbag_operate` puts it there."""
+    return Ref(Bucket.REPORTS, f"exports/{kind}-{version_name(number)}/{_name(name)}")
 
 
 def night_report(night: dt.date, name: str = "index.html") -> Ref:
@@ -527,6 +538,10 @@ def probe(name: str) -> Ref:
 
 def _night(night: dt.date) -> str:
     return f"night={night.isoformat()}"
+
+
+def _folders(names: tuple[str, ...]) -> str:
+    return "".join(f"{_name(name)}/" for name in names)
 
 
 def _name(name: str) -> str:
