@@ -45,10 +45,9 @@ EXPERIMENTS = {
     # from scratch, for its weights cannot be had without the hub; so nothing that is for fine-tuning or many pictures
     "vit": Experiment(
         "vit_base_patch16_224",
-        ("start=scratch", "image_side_px=64", "epochs=10", "batch=32", "accumulate=1", "learning_rate=0.0003",
+        ("start=scratch", "image_side_px=64", "epochs=6", "batch=32", "accumulate=1", "learning_rate=0.0003",
          "layer_decay=1.0", "warmup_epochs=2", "mixup=0", "cutmix=0", "ema=0", "augment.randaugment=0",
          "augment.scale=[0.6, 1.0]"),
-        ("epochs=6",),
     ),
     "latents": Experiment("autoencoder_linear"),
 }  # fmt: skip

@@ -14,10 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from lvbag.services.errors import AirflowError
 
 FINISHED = frozenset({"success", "failed"})
+_PATIENCE = Retry(total=3, connect=0, status=0, redirect=0, other=0, read=3, allowed_methods={"GET"})
+"""On a busy machine Airflow may take longer for an answer than one waits: what only reads is asked again."""
 POLL_S = 1.0
 
 
@@ -60,6 +64,7 @@ class AirflowClient:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy for the internet must not stand between us and loopback
+        self._session.mount(f"{self.base_url}/", HTTPAdapter(max_retries=_PATIENCE))
         self._signed_in = False
 
     # -------------------------------------------------------------- runs
