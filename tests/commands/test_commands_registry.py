@@ -32,7 +32,7 @@ app.add_typer(registry_app, name="registry")
 def machine(store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings by environment, as a person has them; a terminal wide enough for the tables."""
     config = own_home(monkeypatch, tmp_path, settings.store)
-    monkeypatch.setattr("lvbag.commands.common.console._width", 160)
+    monkeypatch.setattr("lvbag.terminal.console._width", 160)
     (config / "catalog.csv").write_text(
         "style_code,name,line,material,size,aliases\nM10002,Speedy [30],speedy,Monogram,30,\n", encoding="utf-8"
     )
@@ -195,7 +195,7 @@ def test_garbage_is_shown_and_goes_only_when_told(store: Store) -> None:
     store.put(left, b"half of it")
     *planned, _ = rows(run("registry", "gc", "--json"))
     assert {row["kind"]: row["objects"] for row in planned} == dict.fromkeys(
-        ("evaluation", "unpublished file", "note of a flip", "checkpoint"), 0
+        ("evaluation", "unpublished file", "note of a flip", "checkpoint", "replaced weights", "detector file"), 0
     ), "what is younger than 30 days stays"
     assert "0 objects, 0.0 MB would go" in run("registry", "gc").stdout
     assert "0 of 0 objects were removed" in run("registry", "gc", "--yes").stdout
