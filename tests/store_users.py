@@ -5,6 +5,7 @@ MiniStack has AWS's IAM in place of MinIO's admin interface; the policies are th
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -29,10 +30,10 @@ def make_users(root: StoreSettings, roles: Iterable[StoreRole] = tuple(StoreRole
     return {role: _make_user(iam, role, policy_of(role, root.bucket_prefix)) for role in roles}
 
 
-def _make_user(iam: Any, role: StoreRole, policy: str) -> StoreKeys:
+def _make_user(iam: Any, role: StoreRole, policy: dict[str, Any]) -> StoreKeys:
     name = f"{role}-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName=role.value, PolicyDocument=policy)
+    iam.put_user_policy(UserName=name, PolicyName=role.value, PolicyDocument=json.dumps(policy))
     made = iam.create_access_key(UserName=name)["AccessKey"]
     return StoreKeys(access_key=made["AccessKeyId"], secret_key=made["SecretAccessKey"])
 

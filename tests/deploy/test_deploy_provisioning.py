@@ -96,7 +96,7 @@ def test_each_role_becomes_a_user_with_its_own_policy(admin_api: AdminApi) -> No
         prepare_users(admin(admin_api), "shop", KEYS)
     assert admin_api.users == {f"lvbag-{role}": f"secret-of-{role}" for role in StoreRole}
     assert admin_api.granted == {f"lvbag-{role}": f"lvbag-{role}" for role in StoreRole}
-    assert admin_api.policies["lvbag-reader"] == json.loads(policy_of(StoreRole.READER, "shop"))
+    assert admin_api.policies["lvbag-reader"] == policy_of(StoreRole.READER, "shop")
 
 
 def test_a_role_without_keys_stops_init_before_anything_is_changed(admin_api: AdminApi) -> None:
@@ -108,7 +108,7 @@ def test_a_role_without_keys_stops_init_before_anything_is_changed(admin_api: Ad
 
 @pytest.mark.parametrize("role", list(StoreRole))
 def test_a_policy_speaks_of_this_installations_buckets_alone(role: StoreRole) -> None:
-    policy = json.loads(policy_of(role, "shop"))
+    policy = policy_of(role, "shop")
     resources = [resource for statement in policy["Statement"] for resource in statement["Resource"]]
     buckets = {resource.removeprefix("arn:aws:s3:::").partition("/")[0] for resource in resources}
     assert buckets <= {f"shop-{bucket}" for bucket in Bucket}

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lvbag.errors import LvbagError
 from lvbag.services.home import write_private
@@ -52,15 +52,15 @@ def policies_dir() -> Path:
     return Path(os.environ.get("STACK_POLICIES", PROJECT_ROOT / "docker" / "policies"))
 
 
-def policy_of(role: StoreRole, bucket_prefix: str) -> str:
-    """A role's policy as JSON, for the buckets with this prefix."""
+def policy_of(role: StoreRole, bucket_prefix: str) -> dict[str, Any]:
+    """A role's policy, for the buckets with this prefix."""
     path = policies_dir() / f"{role}.json"
     try:
         text = path.read_text(encoding="utf-8")
-        json.loads(text)
+        policy: dict[str, Any] = json.loads(text.replace(_PREFIX, f"arn:aws:s3:::{bucket_prefix}-"))
     except (OSError, ValueError) as error:
         raise ProvisioningError(f"the policy of role {role} cannot be read from {path}: {error}") from None
-    return text.replace(_PREFIX, f"arn:aws:s3:::{bucket_prefix}-")
+    return policy
 
 
 def prepare_buckets(client: Minio, bucket_prefix: str, region: str) -> None:
@@ -107,14 +107,10 @@ def prepare_users(admin: MinioAdmin, bucket_prefix: str, keys: Mapping[StoreRole
         raise ProvisioningError(f"no keys for {', '.join(missing)}: set {variables} (`make secrets` makes them)")
     for role in StoreRole:
         name = f"lvbag-{role}"
-        _add_policy(admin, name, policy_of(role, bucket_prefix))
+        admin.policy_add(name, policy=policy_of(role, bucket_prefix))
         user = keys[role].access_key.get_secret_value()
         admin.user_add(user, keys[role].secret_key.get_secret_value())
         admin.policy_set(name, user=user)
-
-
-def _add_policy(admin: MinioAdmin, name: str, policy: str) -> None:
-    admin.policy_add(name, policy=json.loads(policy))
 
 
 def write_passwords(path: Path, password: str) -> None:

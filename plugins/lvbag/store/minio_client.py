@@ -1,4 +1,4 @@
-"""The `minio` client without its admin client, which nothing here uses.
+"""The `minio` client without its admin client, which only `lvbag.services.provisioning` uses.
 
 `import minio` imports both, and for the second one pycryptodome, argon2 and a parser of C: more than half of its time,
 which every command would wait for. Who asks for `minio.MinioAdmin` later gets it.
