@@ -318,6 +318,15 @@ def test_a_picture_that_shows_too_little_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "place", "value"), [("jpg", 21, 1), ("png", 17, 1), ("avif", 8, 0)])
+def test_what_its_decoder_cannot_read_is_refused_with_the_same_words_each_time(
+    kind: str, place: int, value: int
+) -> None:
+    data = bytearray(_WHOLE[kind])
+    data[place] = value
+    assert reason(bytes(data), LIMITS) == "broken: not readable by its decoder"
+
+
 @budget(max_examples=250, deadline=None)
 @given(st.sampled_from(list(FORMATS)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12))
 def test_damaged_files_give_a_picture_or_a_refusal_and_nothing_else(kind: str, edits: list[tuple[int, int]]) -> None:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lvbag.errors import LvbagError
 from lvbag.images.avif_boxes import avif_coded_sizes
@@ -154,6 +154,8 @@ def _check_pixels(size: tuple[int, int], limits: ImageSettings) -> None:
 
 
 def _explain(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its text names an object in memory: another one each time
+        return "broken: not readable by its decoder"
     text = " ".join(str(error).split())[:160]
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "truncated"
