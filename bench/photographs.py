@@ -2,13 +2,15 @@
 
 Photographs (a folder a product) are offered by the demo's marketplace, crawled and curated as a night is, so that
 copies are gone and no listing or near-duplicate stands in two splits. Then the recipe is trained as `lvbag train` does
-it, and `peers/plain_loop.py` on the same training pictures, one after the other with the same threads. Both are
-measured on the snapshot's test split; seconds are those of the training loops.
+it, and `peers/plain_loop.py` on the same training pictures, at the same time on half of the cores each, so that what
+else the machine does falls on both. Both are measured on the snapshot's test split; seconds are those of the loops.
 
     python bench/photographs.py [PHOTOS]       ../shared/data/photos/bag_types10; efficientnet_b0, 128 px, 25 epochs
+    python bench/photographs.py --no-peer      ours alone, with all threads
     python bench/photographs.py --set batch=16 learning_rate=0.05      a recipe that differs
 
-The snapshot stays in .run/bench/photographs; remove the folder to begin anew.
+The snapshot and what was trained stay in .run/bench/photographs; remove the folder, or take another --seed, to train
+again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,9 +108,11 @@ def ours(store: Store, settings: Settings, snapshot: str, seed: int) -> Result:
     return record.metrics["train_seconds"], record.metrics["top1"], by_product(list(pairs))
 
 
+@contextmanager
 def theirs(
     store: Store, settings: Settings, snapshot: str, recipe: dict[str, Any], given: argparse.Namespace
-) -> Result:
+) -> Iterator[Callable[[], Result]]:
+    """The plain loop at work on the first half of the cores; what is yielded waits for what it comes to."""
     data = read_snapshot(store, snapshot, recipe["image_side_px"], settings.images)
     rows = {split: data.indices(split) for split in ("train", "test")}
     with tempfile.TemporaryDirectory(prefix="lvbag-bench-") as folder:
@@ -116,20 +120,37 @@ def theirs(
         train_labels, test_labels = (data.labels[part] for part in rows.values())
         np.savez(f"{folder}/data.npz", train=train, test=test, train_labels=train_labels, test_labels=test_labels)
         command = [sys.executable, str(PEER), f"{folder}/data.npz", recipe["model"]]
-        command += [str(recipe["epochs"]), str(given.batch), str(given.threads)]
-        done = subprocess.run(
-            command, env={**os.environ, "OMP_WAIT_POLICY": "passive"}, capture_output=True, text=True, check=False
+        command += [str(recipe["epochs"]), str(given.batch), str(given.threads // 2)]
+        peer = subprocess.Popen(
+            command,
+            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-    if done.returncode != 0:
-        raise SystemExit(f"photographs: the plain loop failed:\n{done.stderr[-2000:]}")
-    told = json.loads(done.stdout)
-    truths = data.labels[rows["test"]]
-    right = np.array(told["answers"]) == truths
-    return (
-        told["seconds"],
-        float(right.mean()),
-        by_product([(data.products[label], bool(one)) for label, one in zip(truths, right, strict=True)]),
-    )
+        os.sched_setaffinity(peer.pid, halves()[0])
+
+        def answer() -> Result:
+            out, errors = peer.communicate()
+            if peer.returncode != 0:
+                raise SystemExit(f"photographs: the plain loop failed:\n{errors[-2000:]}")
+            told = json.loads(out)
+            truths = data.labels[rows["test"]]
+            right = np.array(told["answers"]) == truths
+            named = [(data.products[label], bool(one)) for label, one in zip(truths, right, strict=True)]
+            return told["seconds"], float(right.mean()), by_product(named)
+
+        try:
+            yield answer
+        finally:
+            peer.kill()
+            peer.wait()
+
+
+def halves() -> tuple[set[int], set[int]]:
+    """The cores, divided."""
+    cores = sorted(os.sched_getaffinity(0))
+    return set(cores[: len(cores) // 2]), set(cores[len(cores) // 2 :])
 
 
 def by_product(pairs: list[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
@@ -156,18 +177,29 @@ def main() -> None:
     parser.add_argument("--recipe", default="efficientnet_b0_few", help="of ours; the network, size and epochs of both")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes of the recipe")
     parser.add_argument("--batch", type=int, default=32, help="of the plain loop")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of both together")
     parser.add_argument("--seed", type=int, default=0, help="of ours")
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
     if not given.photos.is_dir():
         print(f"photographs: {given.photos} is no folder; nothing is measured")
         return
-    with snapshot_of(given.photos, given.threads) as (store, settings, snapshot):
+    if given.threads < 2 and not given.no_peer:
+        parser.error("--threads: each of the two needs one, so at least 2, or --no-peer")
+    with snapshot_of(given.photos, given.threads if given.no_peer else given.threads // 2) as (
+        store,
+        settings,
+        snapshot,
+    ):
         recipe = write_recipe(given.recipe, given.set)
-        tell(f"ours, {recipe['model']} on {snapshot}", ours(store, settings, snapshot, given.seed))
-        if not given.no_peer:
-            tell("plain loop", theirs(store, settings, snapshot, recipe, given))
+        name = f"ours, {recipe['model']} on {snapshot}"
+        if given.no_peer:
+            tell(name, ours(store, settings, snapshot, given.seed))
+            return
+        with theirs(store, settings, snapshot, recipe, given) as answer:
+            os.sched_setaffinity(0, halves()[1])
+            tell(name, ours(store, settings, snapshot, given.seed))
+            tell("plain loop", answer())
 
 
 if __name__ == "__main__":

@@ -55,6 +55,8 @@ def test_the_configurations_own_recipe_wins_over_the_projects(recipes: Path) -> 
         (GOOD + "optimizer: adamm\n", r"optimizer = 'adamm': must be 'sgd', .*'adamw'"),
         (GOOD + "lr: 0.1\n", r"lr: there is no such field"),
         (GOOD + "augment: {scale: [1.0, 0.5]}\n", r"augment = .*least first"),
+        (GOOD + "augment: {ratio: [2.0, 0.5]}\n", r"augment = .*ratio .*least first"),
+        (GOOD + "augment: {shift: 0.7}\n", r"shift"),
         (GOOD + "model: ../../evil\n", r"model = '../../evil'"),
         (GOOD + "batch: 8\naccumulate: 5\n", r"accumulate must leave two pictures of a batch of 8 to each part"),
         (GOOD + "sampling: balanced\nlogit_adjustment: 1.0\n", r"both make up for rare products; take one of them"),

@@ -38,6 +38,36 @@ def test_the_same_seed_gives_the_same_changes_and_another_seed_others() -> None:
     assert not torch.equal(changed(recipe), changed(recipe, seed=2))
 
 
+def test_a_shift_moves_whole_pixels_and_white_comes_in() -> None:
+    recipe = STILL.model_copy(update={"ratio": (1.0, 1.0), "shift": 0.125})  # three of 24 pixels
+    moved, before = changed(recipe, pixels=pictures(64)), pictures(64)
+    seen = set()
+    for number in range(64):
+        places = [
+            (down, across)
+            for down in range(-3, 4)
+            for across in range(-3, 4)
+            if torch.allclose(
+                moved[number, :, 3 - down : 21 - down, 3 - across : 21 - across],
+                before[number, :, 3:21, 3:21],
+                atol=1e-4,
+            )
+        ]
+        assert len(places) == 1, f"picture {number} is no picture that was moved"
+        seen.add(places[0])
+        down, _ = places[0]
+        if down > 0:
+            assert torch.allclose(moved[number, :, -down:], torch.ones(()), atol=1e-4)
+    assert len(seen) > 25
+    assert {down for down, _ in seen} == set(range(-3, 4))
+
+
+def test_a_crop_of_another_ratio_stretches_and_of_one_to_one_does_not() -> None:
+    square = STILL.model_copy(update={"ratio": (1.0, 1.0)})
+    assert torch.allclose(changed(square), pictures(), atol=1e-4)
+    assert not torch.allclose(changed(square.model_copy(update={"ratio": (1.5, 1.5)})), pictures(), atol=0.05)
+
+
 def test_what_comes_in_from_outside_is_white() -> None:
     turned = changed(STILL.model_copy(update={"rotate_deg": 45.0}), pixels=torch.zeros(16, 3, 24, 24))
     assert turned.max() == 1

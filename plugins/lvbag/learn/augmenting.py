@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-ASPECT = 4 / 3
-"""The crop's proportions vary from 3:4 to 4:3, as in timm's and torchvision's random resized crop."""
-
 OPERATIONS = ("rotate", "shear_x", "shear_y", "shift_x", "shift_y", "saturation", "contrast", "brightness", "sharpness",
               "autocontrast")  # fmt: skip
 """What RandAugment chooses from."""
@@ -41,13 +38,18 @@ def augment(pixels: Tensor, recipe: ClassifierAugment, generator: torch.Generato
         return torch.rand(len(pixels), generator=generator, device=pixels.device) * (high - low) + low
 
     area = uniform(*recipe.scale)
-    aspect = uniform(-math.log(ASPECT), math.log(ASPECT)).exp().sqrt()
+    aspect = uniform(math.log(recipe.ratio[0]), math.log(recipe.ratio[1])).exp().sqrt()
     width = (area.sqrt() * aspect).clamp(max=1)
     height = (area.sqrt() / aspect).clamp(max=1)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if recipe.flip else torch.ones_like(area)
     angle = uniform(-recipe.rotate_deg, recipe.rotate_deg) * (math.pi / 180)
     none = torch.zeros_like(area)
     shift_x, shift_y = (1 - width) * uniform(-1, 1), (1 - height) * uniform(-1, 1)
+    if recipe.shift:
+        side = pixels.shape[-1]
+        # by whole pixels: what lies between pixels is blurred, which test pictures are not
+        across, down = ((uniform(-1, 1) * recipe.shift * side).round() * (2 / side) for _ in range(2))
+        shift_x, shift_y = shift_x + across, shift_y + down
     crop = _affine((mirror * width, none, shift_x), (none, height, shift_y))
     map_ = crop @ _turn(angle)
     contrast = 1 + uniform(-recipe.colour_jitter, recipe.colour_jitter)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lvbag.learn.recipe_fields import Batch, Degrees, Epochs, Rate, RecipeModel, Share, Warmup, WeightDecay
+from lvbag.learn.recipe_fields import Batch, Degrees, Epochs, Rate, Ratio, RecipeModel, Share, Warmup, WeightDecay
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw", "nadamw", "radam", "adan", "lamb", "lars", "lion", "rmsprop"]
 """Of timm's, those that need nothing but gradients; `sgd` has Nesterov momentum."""
@@ -19,6 +19,14 @@ class ClassifierAugment(RecipeModel):
     """How training pictures of the classifier vary. There is no change of hue: colour tells products apart."""
 
     scale: tuple[Share, Share] = Field(default=(0.6, 1.0), description="area that a random crop keeps, least and most")
+    ratio: tuple[Ratio, Ratio] = Field(
+        default=(0.75, 4 / 3),
+        description="width to height of that crop, least and most; the picture is stretched by it",
+    )
+    shift: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+        default=0.0,
+        description="moved across and down by up to this share of the side, by whole pixels; white comes in",
+    )
     flip: bool = Field(default=True, description="mirror every other picture")
     colour_jitter: Share = Field(default=0.1, description="brightness and contrast, up to this share up or down")
     rotate_deg: Degrees = Field(default=10.0, description="up to this angle either way")
@@ -33,6 +41,8 @@ class ClassifierAugment(RecipeModel):
     def _ordered(self) -> ClassifierAugment:
         if not 0.05 <= self.scale[0] <= self.scale[1]:
             raise ValueError("scale must be least and most share of the area, 0.05 to 1, least first")
+        if not self.ratio[0] <= self.ratio[1]:
+            raise ValueError("ratio must be least and most width to height, least first")
         return self
 
 

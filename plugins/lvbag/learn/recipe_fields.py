@@ -12,6 +12,7 @@ Batch = Annotated[int, Field(ge=2, le=4096)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
 Warmup = Annotated[int, Field(ge=0, le=100)]
+Ratio = Annotated[float, Field(ge=0.25, le=4.0)]
 Degrees = Annotated[float, Field(ge=0.0, le=180.0)]
 
 
