@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; doing it again costs nothing. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down secrets test lint bench lock lock-check clean
+.PHONY: help setup demo up down secrets test test-stack lint bench lock lock-check audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -48,6 +48,9 @@ secrets: ## write .env, the secrets of docker-compose.yaml, unless it stands
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+test-stack: $(READY) ## nights of the production stack that are broken in the middle (needs PostgreSQL and Redis)
+	@$(BIN)/python -m pytest -m stack_faults tests/stack
+
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -68,6 +71,9 @@ lock-check: $(READY) ## fail when a lock file does not fit pyproject.toml
 	@diff -u requirements.lock $(VENV)/requirements.check > /dev/null \
 		$(foreach image,$(IMAGES),&& diff -u docker/requirements-$(image).lock $(VENV)/$(image).check > /dev/null) || \
 		{ echo "requirements.lock or one in docker/ does not fit pyproject.toml: run 'make lock' and commit them"; exit 1; }
+
+audit: $(READY) ## ask OSV whether anything in the lock files has a known vulnerability
+	@$(BIN)/python .ci/audit.py
 
 clean: ## remove the environment and all that ran (asks nothing: data under .run is lost)
 	@if test -x $(BIN)/lvbag; then $(BIN)/lvbag down; fi

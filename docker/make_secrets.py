@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 HEADER = """# Secrets of docker-compose.yaml, made by `make secrets`, readable by you alone. Keep a copy safe:
 # without AIRFLOW_FERNET_KEY the connections that Airflow's database holds cannot be read, and a database keeps the
-# password that it was made with. How to change one: docs/deploy.md.
+# password that it was made with. How to change one: docs/operate.md.
 """
 
 

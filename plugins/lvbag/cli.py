@@ -29,6 +29,7 @@ COMMANDS = {
     "takedown": "lvbag.commands.care:takedown",
     "verify": "lvbag.commands.care:verify",
     "gc": "lvbag.commands.care:gc",
+    "store": "lvbag.commands.store:store_app",
     "version": "lvbag.commands.version:version",
     "registry": "lvbag.commands.registry:registry_app",
     "dataset": "lvbag.commands.dataset:dataset_app",

@@ -16,7 +16,7 @@ import pytest
 from crawl_shop import jpeg
 
 from lvbag import schemas
-from lvbag.crawl import CrawlError, close_night, crawl_shard, plan_by_hand, plan_night, rehearse
+from lvbag.crawl import CrawlError, close_night, crawl_shard, not_understood, plan_by_hand, plan_night, rehearse
 from lvbag.crawl.summary import read_summary, read_watermarks
 from lvbag.source_settings import (
     EbayApiSettings,
@@ -221,6 +221,9 @@ def test_a_source_that_changed_its_pages_fails_its_shard_and_keeps_every_page(
             crawl_shard(store, night_settings, catalog, NIGHT, plan.shards[0])
     kept = list(store.list_objects(Bucket.RAW, f"pages/night={NIGHT}/market/"))
     assert len(kept) == 1, "one page, kept as it came"
+    alarm = not_understood(store, NIGHT)
+    assert set(alarm) == {"market"}
+    assert "pages of results could not be read, such as" in alarm["market"]
     with pytest.raises(CrawlError):
         close_night(store, night_settings, NIGHT)
 
@@ -238,6 +241,7 @@ def test_one_odd_page_among_good_ones_is_reported_and_fails_nothing(shop, store,
     _, night = crawl(store, night_settings, catalog)
     manifest = store.get_json(keys.night_manifest(NIGHT))
     assert night.listings == 3
+    assert not_understood(store, NIGHT) == {}
     assert manifest["failed_shards"] == {}
     assert manifest["pages_of_results"] == {"read": 4, "failed": 1}
     summary = read_summary(store, NIGHT, "market", "market.000")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lvbag.care.copying import copy_store
+    from lvbag.care.copying_object import How
     from lvbag.care.errors import CareError
     from lvbag.care.garbage import Limits, collect, plan_collection, plan_registry_collection
     from lvbag.care.takedown import plan_takedown, take_down
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CareError": "errors",
+    "How": "copying_object",
     "Limits": "garbage",
     "Reason": "targets",
     "collect": "garbage",
+    "copy_store": "copying",
     "image_target": "targets",
     "listing_target": "targets",
     "plan_collection": "garbage",
@@ -39,9 +43,11 @@ _HOMES = {
 
 __all__ = [
     "CareError",
+    "How",
     "Limits",
     "Reason",
     "collect",
+    "copy_store",
     "image_target",
     "listing_target",
     "plan_collection",

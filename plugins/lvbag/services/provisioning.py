@@ -65,15 +65,33 @@ def policy_of(role: StoreRole, bucket_prefix: str) -> dict[str, Any]:
 
 def prepare_buckets(client: Minio, bucket_prefix: str, region: str) -> None:
     """Make the buckets that are missing; turn versioning on and forget replaced objects after a while in each."""
-    from minio.commonconfig import ENABLED
-    from minio.versioningconfig import VersioningConfig
-
     for role in Bucket:
         name = f"{bucket_prefix}-{role}"
         if not client.bucket_exists(name):
             client.make_bucket(name, location=region)
-        client.set_bucket_versioning(name, VersioningConfig(ENABLED))
-        _forget(client, name, role)
+        keep_versions(client, name, role)
+
+
+def keep_versions(client: Minio, name: str, role: Bucket) -> None:
+    """Keep what is replaced or deleted in a bucket, for a while or, in the registry's, for ever."""
+    from minio.commonconfig import ENABLED
+    from minio.versioningconfig import VersioningConfig
+
+    client.set_bucket_versioning(name, VersioningConfig(ENABLED))
+    _forget(client, name, role)
+
+
+def client_of(settings: StoreSettings) -> Minio:
+    """A client of the store with the keys of these settings, for what `Store` has no method for."""
+    from minio import Minio
+
+    return Minio(
+        f"{settings.endpoint.host}:{settings.endpoint.port}",
+        access_key=settings.access_key.get_secret_value(),
+        secret_key=settings.secret_key.get_secret_value(),
+        secure=settings.endpoint.scheme == "https",
+        region=settings.region,
+    )
 
 
 def _forget(client: Minio, name: str, role: Bucket) -> None:
@@ -123,15 +141,13 @@ def write_passwords(path: Path, password: str) -> None:
 
 def provision(settings: StoreSettings, environment: Mapping[str, str]) -> None:
     """Everything, in an order in which each step can be repeated."""
-    from minio import Minio
     from minio.credentials.providers import StaticProvider
     from minio.minioadmin import MinioAdmin
 
     host = f"{settings.endpoint.host}:{settings.endpoint.port}"
     root, secret = settings.access_key.get_secret_value(), settings.secret_key.get_secret_value()
     secure = settings.endpoint.scheme == "https"
-    client = Minio(host, access_key=root, secret_key=secret, secure=secure, region=settings.region)
-    prepare_buckets(client, settings.bucket_prefix, settings.region)
+    prepare_buckets(client_of(settings), settings.bucket_prefix, settings.region)
     prepare_users(
         MinioAdmin(endpoint=host, credentials=StaticProvider(root, secret), region=settings.region, secure=secure),
         settings.bucket_prefix,

@@ -98,6 +98,8 @@ class ObjectVersion:
     size: int
     version: str | None
     newest: bool
+    etag: str = ""
+    deletion: bool = False
 
 
 class Store:
@@ -217,7 +219,14 @@ class Store:
             items = self._client.list_objects(self.bucket(bucket), prefix=prefix, recursive=True, include_version=True)
             for item in items:
                 newest = str(item.is_latest).lower() == "true"
-                yield ObjectVersion(Ref(bucket, item.object_name or ""), item.size or 0, item.version_id, newest)
+                yield ObjectVersion(
+                    Ref(bucket, item.object_name or ""),
+                    item.size or 0,
+                    item.version_id,
+                    newest,
+                    (item.etag or "").strip('"'),
+                    item.is_delete_marker,
+                )
 
     # -------------------------------------------------------------- writing
 
@@ -366,14 +375,14 @@ class Store:
         with self._errors(ref):
             return self._whole(ref, lambda response: (response.read(), response.headers))
 
-    def _whole(self, ref: Ref, read: Callable[[BaseHTTPResponse], _T]) -> _T:
+    def _whole(self, ref: Ref, read: Callable[[BaseHTTPResponse], _T], version: str | None = None) -> _T:
         """Ask for an object and read it to its end; `read` begins anew when the answer broke off midway.
 
         urllib3 repeats requests, and not the reading of what is streamed.
         """
         tries_left = self.settings.retries
         while True:
-            response = self._client.get_object(self.bucket(ref.bucket), ref.key)
+            response = self._client.get_object(self.bucket(ref.bucket), ref.key, version_id=version)
             try:
                 return read(response)
             except HTTPError:
