@@ -24,6 +24,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lvbag.orchestrate import context
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
+from lvbag.orchestrate.notifying import TellFailed
 from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
     tags=[TAG, "weekly", "training"],
     params={
         "snapshot": Param(None, type=["null", "string"], description="Whose labels; empty: the newest snapshot's."),

@@ -37,7 +37,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
-from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CRAWL, TAG
+from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CRAWL, TAG, log_failure
+from lvbag.orchestrate.notifying import TellFailed, TellNotUnderstood, late_alert
 from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ log = logging.getLogger(__name__)
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
+    deadline=late_alert(),
     tags=[TAG, "nightly"],
     params={
         "dry_run": Param(False, type="boolean", description="Only plan the night: say which shards there are."),
@@ -105,7 +108,11 @@ def crawl_shard(shard: str) -> dict[str, Any]:
     return context.plain(crawl.crawl_shard(store, settings, catalog, context.one_night(run), shard, again))
 
 
-@task(trigger_rule="all_done")  # a failed shard hurts no other
+@task(
+    trigger_rule="all_done",  # a failed shard hurts no other
+    on_success_callback=TellNotUnderstood(),
+    on_failure_callback=[log_failure, TellNotUnderstood()],
+)
 def close_night(shards: list[str] | None, results: Any) -> dict[str, Any]:
     """Write what was seen and the night's manifest."""
     from lvbag import crawl

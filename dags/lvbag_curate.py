@@ -28,13 +28,13 @@ import logging
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException
 
 from lvbag.nights import parse_night
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import LISTINGS
 from lvbag.orchestrate.cleaning import add_cleaning, as_text
-from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CLEANING, TAG
+from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CLEANING, TAG, log_failure
+from lvbag.orchestrate.notifying import Quarantined, TellFailed, TellQuarantined, late_alert
 from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
+    deadline=late_alert(),
     tags=[TAG, "nightly"],
     params={
         "night": Param(
@@ -150,19 +152,19 @@ def report_night(nights: list[str] | None) -> list[dict[str, Any]]:
 
 
 # what was set aside keeps nothing else from going on; the run ends as failed all the same, so that somebody looks
-@task(trigger_rule="all_done")
+@task(trigger_rule="all_done", on_failure_callback=[log_failure, TellQuarantined()])
 def raise_alarm(nights: list[str] | None) -> None:
     """Fail when a source was quarantined."""
     from lvbag import curate
 
     store, _ = context.open_store(StoreRole.CURATOR)
-    found = [
-        f"night {night}: source {source} was set aside: {why}"
+    found = {
+        f"night {night}: source {source} was set aside: {why}": night
         for night in nights or []
         for source, why in curate.quarantined_sources(store, parse_night(night)).items()
-    ]
+    }
     if found:
-        raise AirflowFailException("; ".join(found) + ". The night's report and data docs show what was seen")
+        raise Quarantined(list(found), sorted(set(found.values())))
 
 
 lvbag_curate()

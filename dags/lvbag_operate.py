@@ -29,6 +29,7 @@ from lvbag.orchestrate import caring, consulting, context
 from lvbag.orchestrate.assets import DETECTOR, MODEL
 from lvbag.orchestrate.cleaning import add_recleaning
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_CARE, TAG
+from lvbag.orchestrate.notifying import TellFailed
 from lvbag.store_roles import StoreRole
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ AREAS = ["raw", "crops", "tables", "snapshots", "models"]
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
     tags=[TAG, "by hand"],
     params={
         "dry_run": Param(True, type="boolean", description="Only say what would be done."),

@@ -24,6 +24,7 @@ from airflow.sdk import Param, dag, task
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import DATASET, MODEL
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
+from lvbag.orchestrate.notifying import TellFailed, late_alert
 from lvbag.orchestrate.promotion import add_promotion
 from lvbag.store_roles import StoreRole
 
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
+    deadline=late_alert(),
     tags=[TAG, "nightly", "training"],
     params={
         "snapshot": Param(None, type=["null", "string"], description="Snapshot to train on; empty: the newest one."),

@@ -23,6 +23,7 @@ from airflow.sdk import Param, dag, task
 from lvbag.orchestrate import context
 from lvbag.orchestrate.assets import DETECTOR, LABELS
 from lvbag.orchestrate.defaults import DEFAULT_ARGS, LONG_TRAINING, TAG
+from lvbag.orchestrate.notifying import TellFailed
 from lvbag.orchestrate.promotion import add_promotion
 from lvbag.store_roles import StoreRole
 
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=TellFailed(),
     tags=[TAG, "training"],
     params={
         "labels": Param(None, type=["null", "string"], description="Label set; empty: the one imported last."),

@@ -17,6 +17,7 @@ GROUND = {
     "setting_types",
     "source_settings",
     "validation_settings",
+    "notify_settings",
     "store_roles",
     "settings",
     "catalog",

@@ -142,3 +142,29 @@ def test_a_role_that_does_not_exist_is_named(config: Path, monkeypatch: pytest.M
     monkeypatch.setenv("LVBAG_STORE__ROLES__CRAWLR__ACCESS_KEY", "x")
     with pytest.raises(SettingsError, match="crawlr"):
         load_settings()
+
+
+def test_a_list_in_a_variable_that_is_no_json_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LVBAG_NOTIFY__EMAIL_TO", "nights@shop.example")
+    with pytest.raises(SettingsError, match=r'LVBAG_NOTIFY__EMAIL_TO: lists .* are JSON in variables, such as \["one"'):
+        load_settings()
+    monkeypatch.setenv("LVBAG_NOTIFY__EMAIL_TO", '["nights@shop.example"]')
+    assert load_settings().notify.email_to == ("nights@shop.example",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("WEBHOOK_URL", "chat.example/sesame", r"notify\.webhook_url = \*\*\* .* must be an http\(s\) address"),
+        ("EMAIL_TO", '["a@b.example, c@d.example"]', "must be a mail address such as"),
+        ("EMAIL_FROM", "a@b.example\nBcc: c@d.example", "must be a mail address such as"),
+        ("EVENTS", '["everything"]', "must be 'failed', 'quarantined', 'late'"),
+    ],
+)
+def test_an_address_that_is_none_is_named_and_a_webhooks_not_shown(
+    config: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"LVBAG_NOTIFY__{name}", value)
+    with pytest.raises(SettingsError, match=message) as error:
+        load_settings()
+    assert "sesame" not in str(error.value)

@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "lvbag.commands.services:status",
     "doctor": "lvbag.commands.doctor:doctor",
     "settings": "lvbag.commands.settings:settings",
+    "notify": "lvbag.commands.notify:notify",
     "classify": "lvbag.commands.classify:classify",
     "detect": "lvbag.commands.detect:detect",
     "night": "lvbag.commands.curate:night",

@@ -26,8 +26,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from lvbag.errors import LvbagError
+from lvbag.notify_settings import NotifySettings
 from lvbag.setting_types import Group, PositiveFloat, PositiveInt, Share
 from lvbag.source_settings import SourceSettings
 from lvbag.store_roles import StoreRole
@@ -481,6 +483,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
+    notify: NotifySettings = NotifySettings()
 
     def as_role(self, role: StoreRole) -> Settings:
         """The same settings with one role's keys for the store, and no other's.
@@ -559,6 +562,12 @@ def _read_settings(environment: tuple[tuple[str, str], ...], home: Path, config:
         return Settings(_env_file=embedded_env_path(home), **values)  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError(_explain(error, path, dict(environment))) from None
+    except UnreadableVariable as error:
+        text = getattr(error.__cause__, "doc", None)
+        names = [name for name, value in environment if value == text] or [str(error)]
+        raise SettingsError(
+            f'wrong settings:\n  {", ".join(names)}: lists and mappings are JSON in variables, such as ["one", "two"]'
+        ) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -616,7 +625,7 @@ def _explain(error: ValidationError, path: Path, environment: Mapping[str, str])
             rows.append(f"{name} ({where}): there is no such setting")
             continue
         given = item.get("input")
-        secret = "key" in name or "secret" in name or "password" in name
+        secret = any(word in name for word in ("key", "secret", "password", "webhook"))
         # a whole group may hold a secret, and says no more than its name
         value = "" if isinstance(given, Mapping) and given else " = ***" if secret else f" = {given!r}"
         rows.append(f"{name}{value} ({where}): {_allowed(item['msg'])}")

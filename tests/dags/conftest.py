@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from notify_receivers import Webhook, webhook
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,9 +35,6 @@ def airflow_home() -> Iterator[Path]:
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
-    from airflow.utils import db
-
-    db.initdb()
     yield folder
     for name, value in before.items():
         if value is None:
@@ -46,7 +45,14 @@ def airflow_home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def dagbag(airflow_home: Path) -> Any:
+def airflow_database(airflow_home: Path) -> None:
+    from airflow.utils import db
+
+    db.initdb()
+
+
+@pytest.fixture(scope="session")
+def dagbag(airflow_database: None) -> Any:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag
     from airflow.models.pool import Pool
@@ -54,3 +60,19 @@ def dagbag(airflow_home: Path) -> Any:
     DagBundlesManager().sync_bundles_to_db()
     Pool.create_or_update_pool("gpu", slots=1, description="", include_deferred=False)
     return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
+
+
+@pytest.fixture(scope="session")
+def hook() -> Iterator[Webhook]:
+    with webhook() as found:
+        yield found
+
+
+@pytest.fixture
+def told(hook: Webhook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Webhook:
+    """Who is told of everything."""
+    hook.clear()
+    monkeypatch.setenv("LVBAG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LVBAG_NOTIFY__WEBHOOK_URL", hook.url)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://127.0.0.1:8080")
+    return hook

@@ -56,6 +56,38 @@ def test_the_dry_run_comes_first_in_the_form(dagbag: Any, name: str) -> None:
     assert next(iter(dagbag.dags[name].params)) == "dry_run"
 
 
+NIGHTLY = ("lvbag_crawl", "lvbag_curate", "lvbag_train")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_people_are_told_of_a_run_that_failed_and_of_a_nightly_one_that_is_late(dagbag: Any, name: str) -> None:
+    from lvbag.orchestrate.notifying import TellFailed
+
+    dag = dagbag.dags[name]
+    assert isinstance(dag.on_failure_callback, TellFailed)
+    assert bool(dag.deadline) == (name in NIGHTLY) == ("nightly" in dag.tags)
+
+
+def test_who_tells_of_a_task_of_its_own_still_logs_its_failure(dagbag: Any) -> None:
+    from lvbag.orchestrate.defaults import log_failure
+    from lvbag.orchestrate.notifying import TELLS_ITSELF, TellNotUnderstood, TellQuarantined
+
+    alarm = dagbag.dags["lvbag_curate"].get_task(TELLS_ITSELF).on_failure_callback
+    assert (alarm[0], type(alarm[1])) == (log_failure, TellQuarantined)
+    close = dagbag.dags["lvbag_crawl"].get_task("close_night")
+    assert (close.on_failure_callback[0], type(close.on_failure_callback[1])) == (log_failure, TellNotUnderstood)
+    assert [type(told) for told in close.on_success_callback] == [TellNotUnderstood]
+
+
+def test_a_wrong_setting_takes_no_dag_away(monkeypatch: pytest.MonkeyPatch, airflow_home: Path) -> None:
+    from lvbag.orchestrate.notifying import late_alert
+
+    monkeypatch.setenv("LVBAG_NOTIFY__LATE_AFTER_H", "6")
+    assert late_alert().interval == dt.timedelta(hours=6)
+    monkeypatch.setenv("LVBAG_NOTIFY__LATE_AFTER_H", "soon")
+    assert late_alert().interval == dt.timedelta(hours=12)
+
+
 def test_trainings_wait_for_one_another_in_the_gpu_pool(dagbag: Any) -> None:
     for name in ("lvbag_train", "lvbag_train_detector"):
         pools = {task.task_id: (task.pool, task.queue) for task in dagbag.dags[name].tasks}

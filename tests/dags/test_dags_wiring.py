@@ -42,6 +42,7 @@ from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Ref, Store, keys
 from lvbag.store.tables import write_table
 from lvbag.tombstones import read_tombstones
+from notify_receivers import TOKEN, Webhook
 from registry.registry_makers import AT, record
 
 NIGHT = dt.date(2026, 11, 22)
@@ -72,9 +73,11 @@ def run_dag(dagbag: Any, name: str, conf: dict[str, Any]) -> tuple[str, dict[str
     for task in dag.tasks:
         task.retries = 0
     defaults = {parameter: dag.params.get_param(parameter).value for parameter in dag.params}
+    deadline, dag.deadline = dag.deadline, None  # `test` of Airflow 3.3.2 cannot end a run that has one
     try:
         run = dag.test(run_conf=conf)
     finally:
+        dag.deadline = deadline
         for owner in (dag, *dag.tasks):
             owner.params.update(defaults)  # `test` writes the run's values into the DAG and its tasks
     states: dict[str, str] = {}
@@ -139,26 +142,62 @@ def test_a_night_without_change_ends_well_and_starts_nothing(dagbag: Any, fake: 
     assert events(run) == []
 
 
-def test_a_failed_shard_hurts_no_other(dagbag: Any, fake: Fake) -> None:
+def test_a_failed_shard_hurts_no_other(dagbag: Any, fake: Fake, told: Webhook) -> None:
     close = crawl_fakes(fake, shards=("shop.000", "shop.666", "shop.002"))
+    fake(lvbag.crawl, "not_understood", {})
 
     state, tasks, _ = run_dag(dagbag, "lvbag_crawl", CONF)
 
     assert (state, tasks["crawl_shard"], tasks["announce"]) == ("success", "success,failed,success", "success")
     close.assert_called_once()
+    assert told.events == [], "the report says it; nobody is woken up"
 
 
-def test_a_night_of_which_every_shard_failed_is_not_closed(dagbag: Any, fake: Fake) -> None:
+def test_a_source_of_which_nothing_was_understood_is_told_of(
+    dagbag: Any, fake: Fake, store: Store, told: Webhook
+) -> None:
+    crawl_fakes(fake)
+    asked = fake(lvbag.crawl, "not_understood", {"shop": "9 of 9 pages of results could not be read"})
+
+    state, _, run = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, asked.call_args.args) == ("success", (store, NIGHT))
+    (message,) = told.got
+    assert (message["event"], message["run"]) == ("not_understood", run.run_id)
+    assert message["what"] == ["shop: 9 of 9 pages of results could not be read"]
+    assert "report of 2026-11-22" in message["links"]
+
+
+@pytest.mark.parametrize("fault", ["webhook", "message"])
+def test_a_notification_that_fails_fails_no_night(
+    dagbag: Any, fake: Fake, told: Webhook, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    crawl_fakes(fake)
+    told.answer = 500
+    found = {"shop": "nothing"} if fault == "webhook" else None
+    fake(lvbag.crawl, "not_understood", found, None if found else RuntimeError("no such plan"))
+
+    state, tasks, _ = run_dag(dagbag, "lvbag_crawl", CONF)
+
+    assert (state, tasks["close_night"], tasks["announce"]) == ("success", "success", "success")
+    assert told.tries == (1 if found else 0)
+    assert "notify.failed" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_night_of_which_every_shard_failed_is_not_closed(dagbag: Any, fake: Fake, told: Webhook) -> None:
     close = crawl_fakes(fake, shards=("shop.666",))
+    fake(lvbag.crawl, "not_understood", {"shop": "9 of 9 pages of results could not be read"})
 
     state, tasks, run = run_dag(dagbag, "lvbag_crawl", CONF)
 
     assert (state, tasks["close_night"]) == ("failed", "failed")
     close.assert_not_called()
     assert events(run) == []
+    assert told.events == ["not_understood", "failed"], "why, and that the night is lost"
 
 
-def test_a_night_without_plan_fails(dagbag: Any, fake: Fake) -> None:
+def test_a_night_without_plan_fails(dagbag: Any, fake: Fake, told: Webhook, caplog: pytest.LogCaptureFixture) -> None:
     close = crawl_fakes(fake)
     lvbag.crawl.plan_night.side_effect = RuntimeError("no catalog")  # type: ignore[attr-defined]
 
@@ -166,6 +205,8 @@ def test_a_night_without_plan_fails(dagbag: Any, fake: Fake) -> None:
 
     assert (state, tasks["close_night"]) == ("failed", "failed")
     close.assert_not_called()
+    assert told.events == ["failed"]
+    assert "notify.failed" not in caplog.text
 
 
 def test_a_dry_run_only_plans(dagbag: Any, fake: Fake) -> None:
@@ -261,7 +302,7 @@ def test_a_snapshot_that_leaks_is_announced_to_nobody(dagbag: Any, fake: Fake) -
     assert events(run) == []
 
 
-def test_a_quarantined_source_marks_the_run_and_stops_nothing_else(dagbag: Any, fake: Fake) -> None:
+def test_a_quarantined_source_marks_the_run_and_stops_nothing_else(dagbag: Any, fake: Fake, told: Webhook) -> None:
     fakes = curate_fakes(fake)
     fakes["quarantined"].return_value = {"shop": "price_share: 0.97"}
 
@@ -269,6 +310,25 @@ def test_a_quarantined_source_marks_the_run_and_stops_nothing_else(dagbag: Any, 
 
     assert (state, tasks["raise_alarm"], tasks["announce"]) == ("failed", "failed", "success")
     assert [event["snapshot"] for event in events(run)] == ["snap"]
+    assert told.events == ["quarantined"], "and not that the run has failed by it as well"
+    assert told.got[0]["what"] == ["night 2026-11-22: source shop was set aside: price_share: 0.97"]
+    report = "http://127.0.0.1:8080/lvbag/reports/nights/2026-11-22/index.html"
+    assert told.got[0]["links"]["report of 2026-11-22"] == report
+
+
+def test_a_run_that_failed_by_more_than_its_quarantine_is_told_of_as_failed_too(
+    dagbag: Any, fake: Fake, told: Webhook
+) -> None:
+    fakes = curate_fakes(fake)
+    fakes["quarantined"].return_value = {"shop": "price_share: 0.97"}
+    fakes["mark_near"].side_effect = RuntimeError("no memory")
+
+    run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert [(item["event"], item["what"][-1]) for item in told.got] == [
+        ("quarantined", "night 2026-11-22: source shop was set aside: price_share: 0.97"),
+        ("failed", "task mark_near failed"),
+    ]
 
 
 def test_of_several_nights_that_wait_all_but_the_last_are_curated_whole_and_in_order(dagbag: Any, fake: Fake) -> None:
@@ -290,7 +350,7 @@ def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dag
     assert events(run) == []
 
 
-def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any, fake: Fake) -> None:
+def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any, fake: Fake, told: Webhook) -> None:
     fakes = curate_fakes(fake)
     fakes["mark_near"].side_effect = RuntimeError("no memory")
 
@@ -299,6 +359,9 @@ def test_a_failed_step_fails_the_run_and_the_night_is_still_reported(dagbag: Any
     assert (state, tasks["mark_near"], tasks["report_night"]) == ("failed", "failed", "success")
     fakes["write_snapshot"].assert_not_called()
     assert events(run) == []
+    assert [(item["event"], item["title"], item["what"]) for item in told.got] == [
+        ("failed", "lvbag_curate failed", ["task mark_near failed"])
+    ]
 
 
 # ------------------------------------------------------------------ train
@@ -328,7 +391,7 @@ def train_fakes(fake: Fake, ready: bool = True, promoted: bool = True) -> dict[s
     }
 
 
-def test_training_promotes_and_announces_the_winner(dagbag: Any, fake: Fake) -> None:
+def test_training_promotes_and_announces_the_winner(dagbag: Any, fake: Fake, told: Webhook) -> None:
     fakes = train_fakes(fake)
 
     state, tasks, run = run_dag(dagbag, "lvbag_train", {"recipes": ["small", "large"]})
@@ -338,6 +401,10 @@ def test_training_promotes_and_announces_the_winner(dagbag: Any, fake: Fake) -> 
     assert [call.args[2].challenger for call in fakes["promote"].call_args_list] == [1, 2]
     assert {call.args[3] for call in fakes["promote"].call_args_list} == {run.logical_date or run.run_after}
     assert events(run) == [{"kind": "classifier", "version": 2}]
+    assert [(item["event"], item["title"]) for item in told.got] == [
+        ("promoted", "classifier 0002 is the new champion"),
+        ("refused", "classifier 0001 refused"),
+    ]
 
 
 def test_the_person_who_is_asked_reads_every_rule(dagbag: Any) -> None:
@@ -350,7 +417,7 @@ def test_the_person_who_is_asked_reads_every_rule(dagbag: Any) -> None:
     assert text.splitlines()[:4] == ["classifier 0002 replaces 0001", "", *(f"- {rule}" for rule in rules)]
 
 
-def test_refusals_are_recorded_and_announce_nothing(dagbag: Any, fake: Fake) -> None:
+def test_refusals_are_recorded_and_announce_nothing(dagbag: Any, fake: Fake, told: Webhook) -> None:
     fakes = train_fakes(fake, promoted=False)
 
     state, tasks, run = run_dag(dagbag, "lvbag_train", {"recipes": ["small", "large"]})
@@ -358,6 +425,7 @@ def test_refusals_are_recorded_and_announce_nothing(dagbag: Any, fake: Fake) -> 
     assert (state, tasks["promote"], tasks["announce"]) == ("success", "success", "skipped")
     assert fakes["promote"].call_count == 2
     assert events(run) == []
+    assert [(item["event"], item["what"]) for item in told.got] == [("refused", ["because", "because"])]
 
 
 def test_too_little_new_data_trains_nobody(dagbag: Any, fake: Fake) -> None:

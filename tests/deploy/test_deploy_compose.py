@@ -107,6 +107,16 @@ def test_keys_of_the_store_go_where_they_are_needed(services: dict[str, Service]
         assert services[name]["environment"]["LVBAG_STORE__ACCESS_KEY"] == "lvbag-reader", name
 
 
+def test_ways_to_tell_people_go_where_messages_are_sent_and_are_empty_by_default(services: dict[str, Service]) -> None:
+    ways = ("LVBAG_NOTIFY__WEBHOOK_URL", "AIRFLOW_CONN_SMTP_DEFAULT")
+    holds = {name: [service["environment"][way] for way in ways if way in (service.get("environment") or {})]
+             for name, service in services.items()}  # fmt: skip
+    assert {name: found for name, found in holds.items() if found} == {
+        "airflow-dag-processor": ["", ""],  # runs of which nobody is left to tell
+        "airflow-worker": ["", ""],
+    }
+
+
 @pytest.mark.parametrize("name", ["init", "airflow-api-server", "airflow-worker", "airflow-worker-gpu", "lvbag"])
 def test_every_variable_is_one_that_lvbag_knows(
     name: str, services: dict[str, Service], monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,7 @@ import pytest
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import Job, public_settings
 from lvbag.learn.launch import child_environment, run_job
+from lvbag.notify_settings import NotifySettings
 from lvbag.settings import Settings, TrainSettings
 
 FRAME = """
@@ -107,6 +108,13 @@ def test_the_settings_arrive_whole_with_secrets_that_stand_in_no_file(
         f"if told.store.bucket_prefix != {settings.store.bucket_prefix!r}: raise LvbagError('other settings')"
     )
     assert done == 7
+
+
+def test_a_training_is_not_told_whom_to_tell(settings: Settings) -> None:
+    hook = NotifySettings.model_validate({"webhook_url": "https://chat.example/hooks/sesame"})
+    told = public_settings(settings.model_copy(update={"notify": hook}))
+    assert "sesame" not in str(told)
+    assert Settings(**told).notify == NotifySettings()
 
 
 def test_a_failing_process_raises_with_its_last_lines(launch: Callable[..., int]) -> None:

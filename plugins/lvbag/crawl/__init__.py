@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lvbag.crawl.alarm import not_understood
     from lvbag.crawl.close import close_night
     from lvbag.crawl.errors import CrawlError
     from lvbag.crawl.fetching.leases import HostRecord, forgive_host, read_hosts
@@ -36,6 +37,7 @@ _HOMES = {
     "crawl_shard": "shard",
     "forgive_host": "fetching.leases",
     "match_title": "titles",
+    "not_understood": "alarm",
     "parse_page": "parsing",
     "plan_by_hand": "plan",
     "plan_night": "plan",
@@ -58,6 +60,7 @@ __all__ = [
     "crawl_shard",
     "forgive_host",
     "match_title",
+    "not_understood",
     "parse_page",
     "plan_by_hand",
     "plan_night",

@@ -110,8 +110,8 @@ class JobResult(BaseModel):
 
 
 def public_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values, without the store's keys."""
-    return settings.model_dump(mode="json", exclude={"store": {"access_key", "secret_key", "roles"}})
+    """The settings as plain values, without the store's keys and without whom to tell: a training tells nobody."""
+    return settings.model_dump(mode="json", exclude={"store": {"access_key", "secret_key", "roles"}, "notify": True})
 
 
 def digest(*parts: object) -> str:

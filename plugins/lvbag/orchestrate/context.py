@@ -49,7 +49,11 @@ def current() -> TaskRun:
     """The run of the task that is being executed."""
     from airflow.sdk import get_current_context
 
-    context = get_current_context()
+    return run_of(get_current_context())
+
+
+def run_of(context: Mapping[str, Any]) -> TaskRun:
+    """The run of a task's context, which callbacks are given."""
     run = context["dag_run"]
     triggering: Mapping[Asset, Iterable[Any]] = context["triggering_asset_events"]
     events = {
@@ -62,11 +66,20 @@ def current() -> TaskRun:
 
 def open_store(role: StoreRole) -> tuple[Store, Settings]:
     """The store as this role may use it, and the settings of this process without other roles' keys."""
-    from lvbag.settings import load_settings
     from lvbag.store import open_store as open_
 
-    settings = load_settings().as_role(role)
+    settings = read_settings().as_role(role)
     return open_(settings), settings
+
+
+def read_settings() -> Settings:
+    """The settings of this process, with the keys of every role that it has; from here on Airflow masks them all."""
+    from lvbag.orchestrate.masking import mask_secrets
+    from lvbag.settings import load_settings
+
+    settings = load_settings()
+    mask_secrets(settings)
+    return settings
 
 
 def one_night(run: TaskRun) -> dt.date:

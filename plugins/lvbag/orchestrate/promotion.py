@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lvbag.orchestrate import context
 from lvbag.orchestrate.defaults import APPROVAL_TIMEOUT
+from lvbag.orchestrate.notifying import TellDecided
 from lvbag.store_roles import StoreRole
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def add_promotion(kind: str, evaluation: XComArg, asset: Asset) -> XComArg:
         execution_timeout=None,
     )
 
-    @task(trigger_rule="none_failed_min_one_success")
+    @task(trigger_rule="none_failed_min_one_success", on_success_callback=TellDecided(kind))
     def promote(evaluation_key: str) -> list[int]:
         """Carry the decisions out and record each, promotion or refusal; returns the versions that were promoted."""
         from lvbag import registry
