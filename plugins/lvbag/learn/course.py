@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 PROGRESS_S = 30.0
 """Between two lines within an epoch."""
+
+VALIDATIONS = 10
+"""About so many epochs are followed by a look at the validation pictures, which take a third of what training on them
+would."""
 
 
 class Course:
@@ -47,8 +52,14 @@ class Course:
         self.steps += 1
         self._losses.note(self.steps, rows, loss)
 
-    def end_epoch(self, val_top1: float, learning_rate: float, say: bool) -> None:
-        """Note the epoch's figures, in a line where `say`."""
+    @property
+    def is_measured(self) -> bool:
+        """Whether the validation pictures are looked at after the epoch that has ended: always after the last one."""
+        left = (self._of - self.steps) // self._per_epoch
+        return left % math.ceil(self._recipe.epochs / VALIDATIONS) == 0
+
+    def end_epoch(self, val_top1: float | None, learning_rate: float, say: bool) -> None:
+        """Note the epoch's figures, in a line where `say`; no score where the epoch is not measured."""
         loss = self._losses.end_epoch()
         speed = self._speed(self._epoch_began, self._epoch_first)
         self.curve.loss.append(loss)
@@ -57,8 +68,9 @@ class Course:
         self.curve.images_per_s.append(round(speed, 1))
         self._said = time.monotonic()
         if say:
+            score = "" if val_top1 is None else f"val_top1 {val_top1:.3f} "
             child.say(
-                f"epoch {len(self.curve.loss)}/{self._recipe.epochs} loss {loss:.3f} val_top1 {val_top1:.3f} "
+                f"epoch {len(self.curve.loss)}/{self._recipe.epochs} loss {loss:.3f} {score}"
                 f"images/s {speed:.0f} left {self._left_s():.0f} s"
             )
 

@@ -15,7 +15,7 @@ class Curve(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     loss: list[float] = []  # of the training pictures as they were shown, a mean
-    val_top1: list[float] = []  # of the network that would become the model then
+    val_top1: list[float | None] = []  # of the network that would become the model then; None where it was not measured
     learning_rate: list[float] = []  # at the epoch's end
     images_per_s: list[float] = []
 
@@ -28,6 +28,7 @@ def write_tensorboard(path: Path, curve: Curve) -> None:
         with SummaryWriter(folder) as writer:
             for name, values in curve.model_dump().items():
                 for epoch, value in enumerate(values, start=1):
-                    writer.add_scalar(name, value, epoch)
+                    if value is not None:
+                        writer.add_scalar(name, value, epoch)
         (written,) = Path(folder).iterdir()  # its own name tells the machine and the process
         shutil.move(written, path)

@@ -32,12 +32,12 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], products: Sequence
 def draw_curve(
     path: Path,
     loss: Sequence[float],
-    score: Sequence[float],
+    score: Sequence[float | None],
     score_name: str = "val top-1",
     *,
     rates: Sequence[float] = (),
 ) -> None:
-    """Loss, a score and the learning rate by epoch, as a PNG file; score and rates may be empty."""
+    """Loss, a score and the learning rate by epoch, as a PNG file; score and rates may be empty, scores be missing."""
     figure, axes = _axes(6)
     epochs = range(1, len(loss) + 1)
     axes.plot(epochs, loss, color="tab:red", label="loss")
@@ -45,7 +45,8 @@ def draw_curve(
     axes.set_ylabel("loss", color="tab:red")
     if score:
         right = axes.twinx()
-        right.plot(epochs, score, color="tab:blue")
+        known = [(epoch, value) for epoch, value in zip(epochs, score, strict=True) if value is not None]
+        right.plot(*zip(*known, strict=True), color="tab:blue", marker=".")
         right.set_ylabel(score_name, color="tab:blue")
         right.set_ylim(0, 1)
     if rates:

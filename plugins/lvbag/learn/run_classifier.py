@@ -238,7 +238,9 @@ def train(
                 inputs, targets = view.shown(images, labels, chances, epoch)
                 course.note(rows, stepper.learn(inputs, targets, course.steps + 1))
                 if course.steps % plan.steps == 0:
-                    score = top1(learner.ready, pool, view, snapshot.indices("val"), accelerator)
+                    score = None
+                    if course.is_measured:
+                        score = top1(learner.ready, pool, view, snapshot.indices("val"), accelerator)
                     rate = learner.optimizer.param_groups[-1]["lr"]
                     course.end_epoch(score, rate, say=accelerator.is_main_process)
                 ends = stop.is_there or child.is_orphan(job)
