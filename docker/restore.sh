@@ -15,7 +15,7 @@ sql() { in_postgres 'psql --username airflow --dbname postgres --no-psqlrc --qui
 docker compose up --detach --wait postgres redis
 in_postgres 'pg_restore --file /dev/null' < "$file"
 
-echo "stopping Airflow: tasks that run write what they have, a training for up to 15 minutes"
+echo "stopping Airflow: it waits for running tasks, up to 15 minutes for a training; what is killed goes on later"
 docker compose --profile '*' stop airflow-scheduler airflow-dag-processor airflow-triggerer airflow-api-server \
     airflow-worker airflow-worker-gpu airflow-worker-cpu
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cutting_store import CuttingStore, cutting_store
 from faulty_nights import Nights, fresh, undisturbed
 
+from cutting_store import CuttingStore, cutting_store
 from store_server import store_server
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from curate_frames import Shop, jpeg, photo, small
-from cutting_store import CuttingStore
 from PIL import Image
 from pydantic import AnyHttpUrl
 
+from cutting_store import CuttingStore
 from lvbag import curate, schemas
 from lvbag.crawl import close_night
 from lvbag.settings import Settings, StoreSettings

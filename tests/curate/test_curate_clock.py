@@ -19,7 +19,6 @@ import polars as pl
 import pytest
 import urllib3
 from curate_frames import Shop, digest, jpeg, photo
-from cutting_store import Cut, CuttingStore, cutting_store
 from faulty_nights import (
     FIRST,
     KEY,
@@ -41,6 +40,7 @@ from faulty_nights import (
     tags_of,
 )
 
+from cutting_store import Cut, CuttingStore, cutting_store
 from lvbag import schemas
 from lvbag.curate import newest_snapshot
 from lvbag.services.object_store import environment

@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 import polars as pl
 import pytest
 from curate_frames import Shop, jpeg, photo
-from cutting_store import Cut, CuttingStore
 from faulty_nights import (
     FIRST,
     REMEDY,
@@ -26,6 +25,7 @@ from faulty_nights import (
     tags,
 )
 
+from cutting_store import Cut, CuttingStore
 from lvbag import schemas
 from lvbag.curate import mark_exact, mark_near
 from lvbag.errors import LvbagError

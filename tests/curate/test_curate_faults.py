@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from curate_frames import all_digests, digest
-from cutting_store import Cut, CuttingStore, Where
 from faulty_nights import REMEDY, SECOND, STEPS, Nights, at, drawn, snapshot_is_whole
 
+from cutting_store import Cut, CuttingStore, Where
 from lvbag.curate import newest_snapshot
 from lvbag.store import Bucket, Store, StoreUnavailable, keys
 

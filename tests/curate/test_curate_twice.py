@@ -6,10 +6,10 @@ import signal
 from multiprocessing.context import ForkServerContext
 
 import pytest
-from cutting_store import Cut, CuttingStore
 from faulty_nights import STEPS, Nights, at, drawn
 from step_process import begin, forking
 
+from cutting_store import Cut, CuttingStore
 from lvbag.store import Store
 
 SLOW = {"validate"}
