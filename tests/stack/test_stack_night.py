@@ -32,9 +32,9 @@ def test_a_container_s_places_all_become_places_of_this_machine(stack: Stack) ->
 
 def test_a_crawl_whose_worker_is_killed_ends_as_if_nothing_had_happened(stack: Stack) -> None:
     expected = crawled_here(stack)
-    stack.client().pause("lvbag_curate")
     stack.proxy.begin(Cut("nowhere", at=40, path="PUT /lvbag-raw/images/", meanwhile=lambda: stack.kill(WORKER)))
     begun = begin_night(stack, NIGHTS[0])
+    stack.client().pause("lvbag_curate")
     night = end_night(stack, begun, follow=("lvbag_crawl",))
     assert night.states == {"lvbag_crawl": "success"}
     assert "lvbag_crawl.crawl_shard" in night.tried_again
