@@ -48,8 +48,8 @@ secrets: ## write .env, the secrets of docker-compose.yaml, unless it stands
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-stack: $(READY) ## nights of the production stack that are broken in the middle (needs PostgreSQL and Redis)
-	@$(BIN)/python -m pytest -m stack_faults tests/stack
+test-stack: $(READY) ## the production stack as processes, also broken in the middle of nights (needs PostgreSQL and Redis)
+	@$(BIN)/python -m pytest -m stack tests/stack
 
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What can happen to a stack in the middle of a night: the night ends right, and nothing is lost or doubled.
 
 One undisturbed night is held against each disturbed one, in the same stack, its store emptied in between. Not part of
-`make test`: `make test-stack` runs it, some forty minutes on two cores.
+`make test`: `make test-stack` runs it, an hour on two cores.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from stack_servers import missing
 from cutting_store import Cut
 from lvbag.services.processes import LAST_TO_END
 
-pytestmark = [pytest.mark.slow, pytest.mark.stack_faults]
+pytestmark = [pytest.mark.slow, pytest.mark.stack]
 
 Left = dict[str, Any]
 NIGHT = NIGHTS[0]

@@ -19,7 +19,7 @@ from lvbag.catalog import load_catalog
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, StoreError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.stack]
 
 
 def test_a_container_s_places_all_become_places_of_this_machine(stack: Stack) -> None:
