@@ -106,7 +106,8 @@ def test_a_clock_that_jumps_by_days_and_years_within_the_steps_changes_no_byte(n
         told = settings.model_dump(mode="json")
         told["store"] |= {"access_key": KEY, "secret_key": SECRET}
         command = [sys.executable, str(program), json.dumps(told)]
-        done = subprocess.run(command, env=clock.environment, capture_output=True, check=False)
+        path = {"PYTHONPATH": str(Path(__file__).parents[1])}  # the helpers that all tests share
+        done = subprocess.run(command, env=clock.environment | path, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         assert len(before_it.asked) > 100
         assert differences(tags(store), tags_of(nights.after[list(STEPS)[-1]])) == {}
