@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 
 import crawl_shop
 import polars as pl
@@ -30,7 +31,7 @@ from lvbag.crawl import (
 from lvbag.crawl.fetching.leases import lease_ref
 from lvbag.crawl.sources.schema_org import SchemaOrgSource
 from lvbag.settings import Settings
-from lvbag.store import Bucket, Store, keys
+from lvbag.store import Bucket, Ref, Store, keys
 from lvbag.store.tables import read_table, read_tables
 
 NIGHT = dt.date(2026, 11, 23)
@@ -344,14 +345,17 @@ class Killed(BaseException):
 
 def kill_at(store: Store, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """End the crawl in the moment in which it would write this object."""
-    real = Store.upload
 
-    def upload(self: Store, ref, *args: object) -> object:
-        if ref.key.startswith(key):
-            raise Killed
-        return real(self, ref, *args)
+    def killing(real: Callable[..., object]) -> Callable[..., object]:
+        def write(self: Store, ref: Ref, *args: object) -> object:
+            if ref.key.startswith(key):
+                raise Killed
+            return real(self, ref, *args)
 
-    monkeypatch.setattr(Store, "upload", upload)
+        return write
+
+    for name in ("put", "upload"):
+        monkeypatch.setattr(Store, name, killing(getattr(Store, name)))
 
 
 def test_a_kill_between_the_tables_of_a_second_try_loses_nothing(
@@ -478,3 +482,20 @@ def test_a_shard_that_never_ends_still_gives_its_rows_to_the_night(
     assert (again.listings, again.images_new) == (3, 6)
     assert fetches(store).height == 6, "no row stands twice"
     assert store.get_json(keys.night_manifest(NIGHT))["missing_shards"] == []
+
+
+def test_what_a_killed_shard_has_in_its_journal_is_not_taken_by_the_next_one(
+    shop, store, night_settings, catalog, monkeypatch
+) -> None:
+    fill(shop)
+    shop.queries["M42226"] = ["/item/1"]  # the second shard's product finds it, too
+    plan_night(store, night_settings, catalog, NIGHT)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(store, patch, "listings/")
+        crawl_shard(store, night_settings, catalog, NIGHT, "market.000")
+    shop.hits.clear()
+    assert crawl_shard(store, night_settings, catalog, NIGHT, "market.001").listings == 0
+    assert "/item/1" not in shop.paths()
+    assert crawl_shard(store, night_settings, catalog, NIGHT, "market.000").listings == 3
+    found = listings(store)
+    assert found["listing_id"].n_unique() == found.height == 3

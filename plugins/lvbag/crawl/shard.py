@@ -109,7 +109,10 @@ def only_failed_searches(listings: pl.DataFrame) -> bool:
 
 
 def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[str]:
-    """Item pages that other shards of this night and source have kept: nobody is asked for them twice a night."""
+    """Item pages that other shards of this night and source have kept: nobody is asked for them twice a night.
+
+    That is in their tables or, where they were killed and wait to be tried again, in their journals.
+    """
     names = (planned.name, partial_name(planned.name))
     own = [keys.listings(night, planned.source, name) for name in names]
     prefix = f"{own[0].key.rsplit('/', 1)[0]}/"
@@ -118,7 +121,19 @@ def taken_elsewhere(store: Store, night: dt.date, planned: PlannedShard) -> set[
         if item.ref not in own:
             rows = read_table(store, item.ref, schemas.LISTINGS)
             taken |= set(rows.filter(pl.col("verdict") == KEPT)["url"])
-    return taken
+    return taken | _kept_in_journals(store, night, planned)
+
+
+def _kept_in_journals(store: Store, night: dt.date, planned: PlannedShard) -> set[str]:
+    prefix = keys.journals_prefix(night, planned.source)
+    interrupted = {
+        item.ref.key.removeprefix(prefix).partition("/")[0] for item in store.list_objects(Bucket.RAW, prefix)
+    }
+    kept: set[str] = set()
+    for name in sorted(interrupted - {planned.name}):
+        with open_journal(store, night, planned.source, name) as journal:
+            kept |= {row["url"] for row in journal.unmet(LISTING) if row["verdict"] == KEPT}
+    return kept
 
 
 # ------------------------------------------------------------------ a shard that is done

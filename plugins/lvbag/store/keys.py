@@ -130,9 +130,14 @@ def journal(night: dt.date, source: str, shard: str, segment: str) -> Ref:
     return Ref(Bucket.RAW, f"{journal_prefix(night, source, shard)}{_name(segment)}.json.zst")
 
 
+def journals_prefix(night: dt.date, source: str) -> str:
+    """The journals of all shards of a source, in the raw bucket; a shard's name follows."""
+    return f"journal/{_night(night)}/{_name(source)}/"
+
+
 def journal_prefix(night: dt.date, source: str, shard: str) -> str:
     """All segments of a shard's journal, in the raw bucket."""
-    return f"journal/{_night(night)}/{_name(source)}/{_name(shard)}/"
+    return f"{journals_prefix(night, source)}{_name(shard)}/"
 
 
 def all_journals_prefix() -> str:
