@@ -52,6 +52,14 @@ def test_a_training_has_a_gpu_shared_memory_time_to_stop_and_the_trainers_keys_a
     assert "limits" in pod("pod-task.yaml")["spec"]["containers"][0]["resources"]
 
 
+@pytest.mark.parametrize("name", ["pod-task.yaml", "pod-gpu.yaml"])
+def test_a_pod_tells_its_task_what_compose_tells_a_worker(name: str) -> None:
+    (container,) = pod(name)["spec"]["containers"]
+    told = {item["name"]: item["value"] for item in container["env"]}
+    of_tasks = yaml.safe_load((PROJECT_ROOT / "docker-compose.yaml").read_text("utf-8"))["x-task-environment"]
+    assert {key: told.get(key) for key in of_tasks} == of_tasks
+
+
 @pytest.mark.parametrize("component", ["apiServer", "scheduler", "dagProcessor", "triggerer"])
 def test_what_the_values_say_of_containers_is_valid(component: str) -> None:
     own = values()[component]

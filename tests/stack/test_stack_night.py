@@ -9,17 +9,21 @@ import pytest
 import yaml
 from process_stack import API_SERVER, GPU_WORKER, WORKER, Stack
 from pydantic import SecretStr
-from stack_nights import NIGHTS, begin_night, differences, end_night, left_behind
+from stack_nights import CHAIN, NIGHTS, begin_night, differences, end_night, left_behind, run_night, why
 from stack_places import environment_of, image_environment
 from stack_scan import NOT_THERE, REFUSED, SAYS_NOTHING, SIGNS_IN, answers_to_strangers, listening, signs_in
 
 from cutting_store import Cut
 from lvbag import crawl
 from lvbag.catalog import load_catalog
+from lvbag.registry import list_history, list_versions
 from lvbag.settings import Settings
-from lvbag.store import Bucket, Store, StoreError
+from lvbag.store import Bucket, ModelKind, Store, StoreError, keys
 
-pytestmark = [pytest.mark.slow, pytest.mark.stack]
+pytestmark = pytest.mark.slow
+
+Begun = tuple[str, dict[str, set[str]]]
+SUCCESS = dict.fromkeys(CHAIN, "success")
 
 
 def test_a_container_s_places_all_become_places_of_this_machine(stack: Stack) -> None:
@@ -30,16 +34,21 @@ def test_a_container_s_places_all_become_places_of_this_machine(stack: Stack) ->
             assert not re.search(r"/var/lib|/opt/lvbag|\b(postgres|redis|silo|airflow-api-server):\d", values), name
 
 
-def test_a_crawl_whose_worker_is_killed_ends_as_if_nothing_had_happened(stack: Stack) -> None:
-    expected = crawled_here(stack)
+@pytest.fixture(scope="module")
+def begun(stack: Stack) -> Begun:
+    """A night whose crawl is under way; the worker is killed in the middle of it, and curation waits."""
     stack.proxy.begin(Cut("nowhere", at=40, path="PUT /lvbag-raw/images/", meanwhile=lambda: stack.kill(WORKER)))
-    begun = begin_night(stack, NIGHTS[0])
+    found = begin_night(stack, NIGHTS[0])
     stack.client().pause("lvbag_curate")
+    return found
+
+
+def test_a_crawl_whose_worker_is_killed_ends_as_if_nothing_had_happened(stack: Stack, begun: Begun) -> None:
     night = end_night(stack, begun, follow=("lvbag_crawl",))
     assert night.states == {"lvbag_crawl": "success"}
     assert "lvbag_crawl.crawl_shard" in night.tried_again
     assert stack.restarts == {WORKER: 1}
-    assert differences(expected, left_behind(stack.store, NIGHTS[0])) == []
+    assert differences(crawled_here(stack), left_behind(stack.store, NIGHTS[0])) == []
 
 
 def crawled_here(stack: Stack) -> dict[str, Any]:
@@ -71,6 +80,20 @@ def test_a_training_goes_to_the_worker_of_its_queue(stack: Stack) -> None:
     assert "find_suspicions" in stack.log(GPU_WORKER)
     assert "find_suspicions" not in stack.log(WORKER)
     assert "crawl_shard" not in stack.log(GPU_WORKER)
+
+
+@pytest.mark.stack
+def test_that_night_goes_on_to_its_end_and_the_next_one_builds_on_it(stack: Stack, begun: Begun) -> None:
+    stack.client().unpause("lvbag_curate")
+    first = end_night(stack, begun)
+    assert first.states == SUCCESS, why(stack, first)
+    second = run_night(stack, NIGHTS[1], market_night=2)
+    assert second.states == SUCCESS, why(stack, second)
+    manifest = stack.store.get_json(keys.night_manifest(NIGHTS[1]))
+    assert manifest["images_unchanged"] > 100
+    assert manifest["images_new"] > 10
+    assert [record.version for record in list_versions(stack.store, ModelKind.CLASSIFIER)] == [1, 2]
+    assert [event.version for event in list_history(stack.store, ModelKind.CLASSIFIER)] == [1, 2]
 
 
 def test_only_this_machine_can_reach_any_port(stack: Stack) -> None:
@@ -111,6 +134,6 @@ def test_database_broker_and_store_ask_for_a_password_that_nobody_knows(stack: S
     for password in ("", "redis", "password", "airflow"):
         assert "PONG" not in stack.redis.cli("ping", password=password)
     for user, password in (("minioadmin", "minioadmin"), ("lvbag-reader", "lvbag-reader"), ("admin", "password")):
-        keys = {"access_key": SecretStr(user), "secret_key": SecretStr(password)}
+        wrong = {"access_key": SecretStr(user), "secret_key": SecretStr(password)}
         with pytest.raises(StoreError):
-            list(Store(stack.store.settings.model_copy(update=keys)).list_objects(Bucket.RAW))
+            list(Store(stack.store.settings.model_copy(update=wrong)).list_objects(Bucket.RAW))
