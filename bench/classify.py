@@ -45,7 +45,7 @@ def export_network(path: Path) -> ModelSpec:
     import timm
     import torch
 
-    from lvbag.learn.classifier_export import export_onnx
+    from lvbag.learn.classifier.export import export_onnx
 
     torch.manual_seed(0)
     model = timm.create_model(NETWORK, num_classes=CLASSES).eval()

@@ -165,7 +165,7 @@ def peer(folder: Path, model: Path, arguments: dict[str, Any]) -> dict[str, Any]
     from ultralytics import YOLO
     from ultralytics.utils import USER_CONFIG_DIR
 
-    from lvbag.learn.yolo_folder import put_fonts
+    from lvbag.learn.detector.yolo_folder import put_fonts
 
     put_fonts(USER_CONFIG_DIR)
     yolo = YOLO(model, task="detect")

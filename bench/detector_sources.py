@@ -31,7 +31,7 @@ from PIL import Image, ImageDraw
 from crawl import KEY, running, wait_for
 from lvbag.infer.own_words import open_detector_file
 from lvbag.labels import import_labels
-from lvbag.learn.detector_trial import try_detector
+from lvbag.learn.detector.trial import try_detector
 from lvbag.learn.recipes import load_detector_recipe
 from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port
@@ -43,7 +43,7 @@ PEER = """
 import sys, torch
 from ultralytics import YOLO
 from ultralytics.utils import USER_CONFIG_DIR
-from lvbag.learn.yolo_folder import put_fonts
+from lvbag.learn.detector.yolo_folder import put_fonts
 architecture, data, size, hours, project, threads = sys.argv[1:]
 put_fonts(USER_CONFIG_DIR)
 model = YOLO(architecture)

@@ -20,7 +20,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from lvbag.learn.calibration import expected_calibration_error
+from lvbag.learn.classifier.calibration import expected_calibration_error
 from lvbag.registry.bootstrap import cells_of, cluster_bootstrap
 from lvbag.registry.gate import decide
 from lvbag.registry.records import Decision, Evaluation, Measured, Pairs

@@ -30,10 +30,10 @@ from PIL import Image
 from lvbag.demo.bags import drawn_products
 from lvbag.demo.scene import Shot, Subject, compose, render
 from lvbag.images import ImageRefused, decode, square
-from lvbag.learn.autoencoder import CODE, SIDE_PX, Autoencoder
-from lvbag.learn.outlier_records import OutlierJob
-from lvbag.learn.outlier_scores import Scores, ranks, robust_z, score
-from lvbag.learn.run_outliers import encode, train
+from lvbag.learn.outliers.autoencoder import CODE, SIDE_PX, Autoencoder
+from lvbag.learn.outliers.records import OutlierJob
+from lvbag.learn.outliers.run_judging import encode, train
+from lvbag.learn.outliers.scores import Scores, ranks, robust_z, score
 from lvbag.settings import ImageSettings, OutlierSettings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"

@@ -40,7 +40,7 @@ from lvbag.demo.configuration import write_configuration
 from lvbag.demo.market import Market
 from lvbag.demo.server import MarketServer
 from lvbag.learn import train_classifier
-from lvbag.learn.data import read_snapshot
+from lvbag.learn.classifier.data import read_snapshot
 from lvbag.registry import load_version
 from lvbag.services.object_store import endpoint, environment
 from lvbag.services.ports import free_port

@@ -1,6 +1,6 @@
 """Images per second of a classifier's training: ours, a plain loop over timm's loader, and the step alone.
 
-Ours is the loop's own step (`run_classifier.Stepper` on what `Pool` and `View` hand it): squares that were decoded once
+Ours is the loop's own step (`run_training.Stepper` on what `Pool` and `View` hand it): squares that were decoded once
 into a mapped file, changed and mixed on the device, forward, backward, optimizer, schedule and average. Beside it
 (a) the plain loop: timm's dataset, loader and transforms over the same pictures as JPEG files in folders, timm's
 optimizer and schedule, the same network, precision and memory order; with workers, and with none where it computes on
@@ -38,15 +38,15 @@ from timm.scheduler import create_scheduler_v2
 
 from lvbag import schemas
 from lvbag.images import decode, square
-from lvbag.learn.classifier_checkpoints import seed_step
-from lvbag.learn.classifier_network import build
-from lvbag.learn.classifier_recipe import ClassifierRecipe
-from lvbag.learn.data import Pictures, Snapshot
+from lvbag.learn.classifier.checkpoints import seed_step
+from lvbag.learn.classifier.data import Pictures, Snapshot
+from lvbag.learn.classifier.network import build
+from lvbag.learn.classifier.objective import make_loss, make_mixing
+from lvbag.learn.classifier.pool import Pool
+from lvbag.learn.classifier.recipe import ClassifierRecipe
+from lvbag.learn.classifier.run_training import MOMENTUM, Passes, Stepper, View, plan_training, set_up
+from lvbag.learn.classifier.sampling import epoch_order, step_batches
 from lvbag.learn.devices import open_accelerator
-from lvbag.learn.objective import make_loss, make_mixing
-from lvbag.learn.pool import Pool
-from lvbag.learn.run_classifier import MOMENTUM, Passes, Stepper, View, plan_training, set_up
-from lvbag.learn.sampling import epoch_order, step_batches
 from lvbag.settings import ImageSettings, TrainSettings
 
 PRODUCTS = 10

@@ -66,7 +66,7 @@ def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
 
 
 def test_what_runs_as_a_subprocess_imports_no_airflow() -> None:
-    for path in (PACKAGE / "learn").glob("*.py"):
+    for path in (PACKAGE / "learn").rglob("*.py"):
         assert "airflow" not in {
             name.split(".")[0]
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -188,7 +188,7 @@ OUTLIERS = pl.Schema(
         "distance": pl.Float64(),  # log of the distance to its product's nearest over that to other products' nearest
         "reconstruction_z": pl.Float64(),  # the two against what the product usually has, in robust deviations
         "distance_z": pl.Float64(),
-        "score": pl.Float64(),  # of both (`lvbag.learn.outlier_scores`)
+        "score": pl.Float64(),  # of both (`lvbag.learn.outliers.scores`)
         "rank": pl.Int32(),  # within the product, from 1 for the oddest that nobody has decided about; 0: decided
         "x": pl.Float64(),  # place on the product's map
         "y": pl.Float64(),
@@ -211,7 +211,7 @@ SUSPICIONS = pl.Schema(
         "predicted": pl.String(),  # what it names
         "probability": pl.Float64(),  # of that
         "own_probability": pl.Float64(),  # of the label
-        "quality": pl.Float64(),  # of the label, 0 to 1 (`lvbag.learn.suspicion_scores`)
+        "quality": pl.Float64(),  # of the label, 0 to 1 (`lvbag.learn.suspicions.scores`)
         "suspicious": pl.Boolean(),
         "rank": pl.Int32(),  # from 1 for the most suspicious that nobody has decided about; 0: no question
     }

@@ -23,7 +23,7 @@ from lvbag.care.verify import verify_store
 from lvbag.crawl.journal import PICTURE, open_journal
 from lvbag.curate import build_snapshot, newest_snapshot
 from lvbag.images.fingerprints import VERSION
-from lvbag.learn.data import read_snapshot
+from lvbag.learn.classifier.data import read_snapshot
 from lvbag.outliers import MODEL, SCORES, WEIGHTS
 from lvbag.registry import reserve_version
 from lvbag.registry.records import Evaluation

@@ -23,8 +23,8 @@ from lvbag.care.pages import speaks_of
 from lvbag.crawl.journal import LISTING, PICTURE, open_journal
 from lvbag.crawl.rows import FetchRow, ListingRow, to_json
 from lvbag.labels import import_labels, read_labels
-from lvbag.learn.data import read_snapshot
-from lvbag.learn.detector_data import open_labels
+from lvbag.learn.classifier.data import read_snapshot
+from lvbag.learn.detector.data import open_labels
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Ref, Store, keys
 from lvbag.store.tables import read_table, write_table

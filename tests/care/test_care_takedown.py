@@ -40,7 +40,7 @@ from lvbag.care import (
 from lvbag.care.targets import Target
 from lvbag.curate import report_night
 from lvbag.learn import enough_new
-from lvbag.learn.data import read_snapshot
+from lvbag.learn.classifier.data import read_snapshot
 from lvbag.registry.records import Confusion, Evaluation, Measured
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Store, StoreError, keys

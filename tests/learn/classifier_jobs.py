@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lvbag.learn.classifier_recipe import ClassifierRecipe
+from lvbag.learn.classifier.recipe import ClassifierRecipe
 from lvbag.learn.jobs import ClassifierJob, Start
 from lvbag.learn.recipes import recipe_digest
 from lvbag.registry import reserve_version

@@ -16,7 +16,7 @@ import pytest
 from builders import make_snapshot
 
 from lvbag.learn import LearnError
-from lvbag.learn.data import Snapshot, read_snapshot
+from lvbag.learn.classifier.data import Snapshot, read_snapshot
 from lvbag.learn.local_cache import GB, LocalCache
 from lvbag.settings import Settings
 from lvbag.store import Bucket, Store, keys

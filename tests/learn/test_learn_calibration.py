@@ -9,7 +9,14 @@ from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from lvbag.infer.classifier import softmax
-from lvbag.learn.calibration import BINS, COOLEST, HOTTEST, MIN_IMAGES, expected_calibration_error, fit_temperature
+from lvbag.learn.classifier.calibration import (
+    BINS,
+    COOLEST,
+    HOTTEST,
+    MIN_IMAGES,
+    expected_calibration_error,
+    fit_temperature,
+)
 
 quick = run_settings(deadline=None)
 

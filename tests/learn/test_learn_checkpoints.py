@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lvbag.learn.checkpoints import NEWEST, Checkpoints, Place, TrainingState
-from lvbag.learn.detector_checkpoints import DetectorProgress, capture, restore
+from lvbag.learn.detector.checkpoints import DetectorProgress, capture, restore
 from lvbag.store import Bucket, ModelKind, Store, StoreUnavailable, keys
 
 torch = pytest.importorskip("torch")

@@ -42,7 +42,7 @@ def killed_training(settings: Settings, folder: Path, at: str, number: signal.Si
     """The process that a launch starts, and a signal when it says a line; its status and what it said."""
     job = make_job(Store(settings.store), settings, folder, RECIPE)
     (folder / "job.json").write_text(job.model_dump_json())
-    command = [sys.executable, "-m", "lvbag.learn.run_classifier", str(folder / "job.json")]
+    command = [sys.executable, "-m", "lvbag.learn.classifier.run_training", str(folder / "job.json")]
     environment = child_environment(settings, job.cache)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said = []
@@ -55,7 +55,7 @@ def killed_training(settings: Settings, folder: Path, at: str, number: signal.Si
 
 def whole_training(settings: Settings, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The same to its end, in this process."""
-    from lvbag.learn.run_classifier import work
+    from lvbag.learn.classifier.run_training import work
 
     work(make_job(Store(settings.store), settings, folder, RECIPE))
     return capsys.readouterr().out.splitlines()

@@ -14,7 +14,7 @@ from classifier_jobs import make_job, tiny
 
 from lvbag import schemas
 from lvbag.errors import LvbagError
-from lvbag.learn.classifier_recipe import ClassifierRecipe
+from lvbag.learn.classifier.recipe import ClassifierRecipe
 from lvbag.learn.jobs import Start
 from lvbag.registry import list_versions, load_version, rollback
 from lvbag.registry.versions import sha256_of
@@ -25,7 +25,7 @@ from registry.registry_makers import AT, publish
 
 torch = pytest.importorskip("torch")
 
-from lvbag.learn.classifier_network import new_network  # noqa: E402
+from lvbag.learn.classifier.network import new_network  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def process(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(store: Store, settings: Settings, folder: Path, recipe: ClassifierRecipe, **values: Any) -> None:
-    from lvbag.learn.run_classifier import work
+    from lvbag.learn.classifier.run_training import work
 
     work(make_job(store, settings, folder, recipe, **values))
 
@@ -117,7 +117,7 @@ def test_weights_of_another_shape(store: Store, settings: Settings, tmp_path: Pa
 def test_a_loss_that_is_no_number(
     store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lvbag.learn.run_classifier import Passes
+    from lvbag.learn.classifier.run_training import Passes
 
     manifest = make_snapshot(store, "snap")
     whole, calls = Passes.backward, []

@@ -33,7 +33,7 @@ def in_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LVBAG_STORE__SECRET_KEY", settings.store.secret_key.get_secret_value())
 
     def run(module: str, settings: Settings, make: Callable[[Path, Path], Any]) -> None:
-        from lvbag.learn.run_classifier_weights import work
+        from lvbag.learn.classifier.run_weights import work
 
         folder = tmp_path / "job"
         folder.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def in_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def written(path: Path, name: str = "test_efficientnet", outputs: int = 10, without: str = "") -> Path:
     from safetensors.torch import save_file
 
-    from lvbag.learn.classifier_network import new_network
+    from lvbag.learn.classifier.network import new_network
 
     tensors = new_network(name, outputs).state_dict()
     save_file({key: value.clone() for key, value in tensors.items() if not without or without not in key}, path)

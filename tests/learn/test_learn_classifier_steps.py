@@ -12,7 +12,7 @@ from classifier_jobs import tiny
 
 from lvbag import schemas
 from lvbag.learn import LearnError
-from lvbag.learn.data import Snapshot
+from lvbag.learn.classifier.data import Snapshot
 from lvbag.settings import TrainSettings
 
 torch = pytest.importorskip("torch")
@@ -20,10 +20,9 @@ torch = pytest.importorskip("torch")
 from accelerate.state import AcceleratorState  # noqa: E402
 
 from lvbag.learn.checkpoints import Checkpoints, TrainingState  # noqa: E402
-from lvbag.learn.classifier_checkpoints import ClassifierProgress, capture, restore, seed_step  # noqa: E402
-from lvbag.learn.classifier_network import Normal  # noqa: E402
-from lvbag.learn.devices import open_accelerator  # noqa: E402
-from lvbag.learn.run_classifier import (  # noqa: E402
+from lvbag.learn.classifier.checkpoints import ClassifierProgress, capture, restore, seed_step  # noqa: E402
+from lvbag.learn.classifier.network import Normal  # noqa: E402
+from lvbag.learn.classifier.run_training import (  # noqa: E402
     Passes,
     Plan,
     View,
@@ -33,6 +32,7 @@ from lvbag.learn.run_classifier import (  # noqa: E402
     plan_training,
     set_up,
 )
+from lvbag.learn.devices import open_accelerator  # noqa: E402
 
 NORMAL = Normal((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 PLAN = Plan(np.arange(8), np.arange(8) % 2, 8, 1)
@@ -142,7 +142,7 @@ def test_memory_order_is_the_recipes(channels_last: bool) -> None:
 
 
 def test_a_step_sees_the_same_pictures_whatever_happened_before_it() -> None:
-    from lvbag.learn.objective import make_mixing
+    from lvbag.learn.classifier.objective import make_mixing
 
     recipe = tiny(mixup=0.4, cutmix=0.4, epochs=5)
     view = View(NORMAL, recipe, make_mixing(recipe, 3))

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lvbag.learn.classifier_checkpoints import ClassifierProgress  # noqa: E402
-from lvbag.learn.classifier_recipe import ClassifierRecipe  # noqa: E402
-from lvbag.learn.course import Course  # noqa: E402
-from lvbag.learn.curves import write_tensorboard  # noqa: E402
+from lvbag.learn.classifier.checkpoints import ClassifierProgress  # noqa: E402
+from lvbag.learn.classifier.course import Course  # noqa: E402
+from lvbag.learn.classifier.curves import write_tensorboard  # noqa: E402
+from lvbag.learn.classifier.recipe import ClassifierRecipe  # noqa: E402
 from lvbag.learn.figures import draw_curve  # noqa: E402
 
 STEPS = 2

@@ -19,15 +19,15 @@ from infer.tiny_models import COLOURS, colour_classifier
 from lvbag import schemas
 from lvbag.infer.classifier import softmax
 from lvbag.learn import evaluating
-from lvbag.learn.calibration import COOLEST
-from lvbag.learn.comparing import Answered, by_listing, compare
-from lvbag.learn.confusions import MOST_EXAMPLES, MOST_PAIRS, confusion_pairs, confusion_sheet
-from lvbag.learn.data import read_snapshot
+from lvbag.learn.classifier.calibration import COOLEST
+from lvbag.learn.classifier.comparing import Answered, by_listing, compare
+from lvbag.learn.classifier.confusions import MOST_EXAMPLES, MOST_PAIRS, confusion_pairs, confusion_sheet
+from lvbag.learn.classifier.data import read_snapshot
+from lvbag.learn.classifier.measuring import measure
+from lvbag.learn.classifier.run_evaluation import work
+from lvbag.learn.classifier.scores import answers
 from lvbag.learn.jobs import EvaluationJob, digest
-from lvbag.learn.measuring import measure
 from lvbag.learn.onnx_cpu import latencies_ms
-from lvbag.learn.run_evaluate import work
-from lvbag.learn.scores import answers
 from lvbag.registry import decide, load_evaluation, publish_version, reserve_version
 from lvbag.registry.bootstrap import cluster_bootstrap
 from lvbag.registry.records import Evaluation, ModelSpec, VersionRecord

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvbag.learn.folds import deal_folds, seen_elsewhere
+from lvbag.learn.suspicions.folds import deal_folds, seen_elsewhere
 
 PICTURES = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 4)), min_size=1, max_size=80)
 

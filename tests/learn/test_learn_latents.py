@@ -15,8 +15,8 @@ from classifier_jobs import make_job, tiny
 from pydantic import ValidationError
 
 from lvbag.learn import LearnError
-from lvbag.learn.classifier_recipe import AUTOENCODER
-from lvbag.learn.outlier_records import OutlierModel
+from lvbag.learn.classifier.recipe import AUTOENCODER
+from lvbag.learn.outliers.records import OutlierModel
 from lvbag.learn.weights import choose_start
 from lvbag.outliers import MODEL, WEIGHTS
 from lvbag.registry import load_version
@@ -34,7 +34,7 @@ def leave_weights(store: Store, night: dt.date, seed: int) -> str:
     """An autoencoder as a night leaves it, its batch statistics other than a new network's; its digest."""
     from safetensors.torch import save
 
-    from lvbag.learn.autoencoder import Autoencoder
+    from lvbag.learn.outliers.autoencoder import Autoencoder
 
     torch.manual_seed(seed)
     model = Autoencoder()
@@ -52,8 +52,8 @@ def test_only_the_linear_layer_learns_and_the_record_names_the_night(
 ) -> None:
     from safetensors.torch import load_file
 
-    from lvbag.learn.classifier_network import build
-    from lvbag.learn.run_classifier import work
+    from lvbag.learn.classifier.network import build
+    from lvbag.learn.classifier.run_training import work
 
     own_home(monkeypatch, tmp_path, settings.store)
     make_snapshot(store, "snap", per_product=10)
@@ -120,7 +120,7 @@ def test_what_is_to_stay_frozen_must_be_there(store: Store, settings: Settings) 
 
 
 def test_another_side_than_the_autoencoders_is_refused() -> None:
-    from lvbag.learn.classifier_network import build
+    from lvbag.learn.classifier.network import build
 
     with pytest.raises(LearnError, match="bag_autoencoder takes pictures of 64 px alone, not of 96"):
         build(AUTOENCODER, 96, ("M1", "M2"), None)

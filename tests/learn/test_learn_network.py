@@ -9,7 +9,7 @@ from lvbag.settings import PROJECT_ROOT
 
 torch = pytest.importorskip("torch")
 
-from lvbag.learn.classifier_network import Beginning, build, check_model, new_network  # noqa: E402
+from lvbag.learn.classifier.network import Beginning, build, check_model, new_network  # noqa: E402
 
 OLD, NEW = ("M1", "M2", "M3"), ("M0", "M2", "M3", "M4")
 CLASSIFIERS = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvbag.learn.outlier_scores import RECONSTRUCTION_WEIGHT, nearness, plane, ranks, robust_z, score
+from lvbag.learn.outliers.scores import RECONSTRUCTION_WEIGHT, nearness, plane, ranks, robust_z, score
 
 
 def two_products(seed: int = 0, each: int = 30) -> tuple[np.ndarray, np.ndarray]:

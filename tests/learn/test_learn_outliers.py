@@ -15,11 +15,11 @@ import pytest
 from builders import COLOURS, draw_bag
 from PIL import Image
 
-import lvbag.learn.outliers
+import lvbag.learn.outliers.steps
 from lvbag import schemas
 from lvbag.learn import find_outliers
-from lvbag.learn.outlier_records import read_model
-from lvbag.learn.outliers import read_rows
+from lvbag.learn.outliers.records import read_model
+from lvbag.learn.outliers.steps import read_rows
 from lvbag.outliers import MODEL, SCORES, WEIGHTS, is_odd, read_outliers
 from lvbag.review import Verdict, decide, parse_id
 from lvbag.settings import Settings
@@ -48,15 +48,15 @@ def settings(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def quick(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Few steps, and the process's work is done in this one: torch is read once."""
-    from lvbag.learn import run_outliers
+    from lvbag.learn.outliers import run_judging
 
     def run_here(module: str, settings: Settings, make: Any) -> None:
-        assert module == run_outliers.__name__
+        assert module == run_judging.__name__
         with tempfile.TemporaryDirectory() as name:
             job = make(Path(name), Path(name))
-            run_outliers.work(job.model_copy(update={"parent_process": os.getppid()}))
+            run_judging.work(job.model_copy(update={"parent_process": os.getppid()}))
 
-    monkeypatch.setattr(lvbag.learn.outliers, "run_job", run_here)
+    monkeypatch.setattr(lvbag.learn.outliers.steps, "run_job", run_here)
     return settings.model_copy(update={"outliers": settings.outliers.model_copy(update={"steps": 3})})
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lvbag.labels.records import LabelledBox, LabelledImage
 from lvbag.learn import LearnError, enough_new, evaluate_classifiers
-from lvbag.learn.data import read_snapshot
-from lvbag.learn.detector_data import split_groups
+from lvbag.learn.classifier.data import read_snapshot
+from lvbag.learn.detector.data import split_groups
 from lvbag.learn.plan import judge_new
 from lvbag.settings import Settings
 from lvbag.store import CorruptObject, Store, keys

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from lvbag import schemas
-from lvbag.learn.data import Pictures, Snapshot
+from lvbag.learn.classifier.data import Pictures, Snapshot
 
 torch = pytest.importorskip("torch")
 
-from lvbag.learn.pool import Pool  # noqa: E402
+from lvbag.learn.classifier.pool import Pool  # noqa: E402
 
 BATCHES = [np.array([4, 1, 7]), np.array([8, 0]), np.array([3])]
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lvbag.learn.classifier_recipe import ClassifierRecipe
-from lvbag.learn.sampling import epoch_order, step_batches
+from lvbag.learn.classifier.recipe import ClassifierRecipe
+from lvbag.learn.classifier.sampling import epoch_order, step_batches
 
 ROWS = np.arange(100, 200)
 LABELS = np.repeat([0, 1, 2], [80, 15, 5])

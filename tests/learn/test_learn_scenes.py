@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 pytest.importorskip("cv2")
 
 from lvbag.labels.records import LabelledBox
-from lvbag.learn.detector_recipe import DetectorScenes
-from lvbag.learn.scenes import composing, writing
-from lvbag.learn.scenes.composing import Material, compose
-from lvbag.learn.scenes.cutouts import Cutout, cut_out
-from lvbag.learn.scenes.photographs import as_scenes, photographed_scene
-from lvbag.learn.scenes.wearers import draw_wearer
+from lvbag.learn.detector.recipe import DetectorScenes
+from lvbag.learn.detector.scenes import composing, writing
+from lvbag.learn.detector.scenes.composing import Material, compose
+from lvbag.learn.detector.scenes.cutouts import Cutout, cut_out
+from lvbag.learn.detector.scenes.photographs import as_scenes, photographed_scene
+from lvbag.learn.detector.scenes.wearers import draw_wearer
 
 BOX = (0.25, 0.2, 0.75, 0.8)
 

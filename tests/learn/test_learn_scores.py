@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvbag.learn.detection_scores import Found, Truth, detection_figures
-from lvbag.learn.scores import answers, confusion, figures, pairs, right_by_product, within
+from lvbag.learn.classifier.scores import answers, confusion, figures, pairs, right_by_product, within
+from lvbag.learn.detector.scores import Found, Truth, detection_figures
 
 CLASSES = ("A", "B", "C", "D", "E", "F")
 
@@ -127,7 +127,7 @@ def test_average_precision_agrees_with_ultralytics() -> None:
         for (t,) in truths
     ]
     mine = detection_figures(found, truths, ("Bag",), 0.5)
-    from lvbag.learn.detection_scores import _matches
+    from lvbag.learn.detector.scores import _matches
 
     matched, confidence, total = _matches(found, truths, "Bag", 0.0)
     theirs = ap_per_class(matched, confidence, np.zeros(len(matched)), np.zeros(total))[5]

@@ -15,12 +15,13 @@ from builders import make_snapshot
 from safetensors.numpy import save
 
 from lvbag import schemas
-from lvbag.learn import LearnError, find_suspicions, suspicions
+from lvbag.learn import LearnError, find_suspicions
 from lvbag.learn.jobs import JobResult
 from lvbag.learn.recipes import ClassifierRecipe
-from lvbag.learn.suspicion_records import SuspicionJob
-from lvbag.learn.suspicion_scores import judge_labels
-from lvbag.learn.suspicions import read_rows
+from lvbag.learn.suspicions import steps
+from lvbag.learn.suspicions.records import SuspicionJob
+from lvbag.learn.suspicions.scores import judge_labels
+from lvbag.learn.suspicions.steps import read_rows
 from lvbag.review import ItemId, Verdict, decide
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Store, keys
@@ -39,10 +40,10 @@ RECIPE = ClassifierRecipe.model_validate(
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> None:
     """The process's work is done in this one, by a small network."""
     own_home(monkeypatch, tmp_path, store.settings)
-    monkeypatch.setattr(suspicions, "load_classifier_recipe", lambda name: RECIPE)
+    monkeypatch.setattr(steps, "load_classifier_recipe", lambda name: RECIPE)
 
     def run(module: str, settings: Settings, make: Callable[[Path, Path], SuspicionJob]) -> JobResult:
-        from lvbag.learn.run_suspicions import work
+        from lvbag.learn.suspicions.run_judging import work
 
         with tempfile.TemporaryDirectory() as folder:
             import os
@@ -50,7 +51,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> None:
             job = make(Path(folder), tmp_path / "cache")
             return work(job.model_copy(update={"parent_process": os.getppid()}))
 
-    monkeypatch.setattr(suspicions, "run_job", run)
+    monkeypatch.setattr(steps, "run_job", run)
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_planted_wrong_labels_come_first_and_a_second_call_trains_nothing(
     assert result.asked == result.suspicious == int((scores["rank"] > 0).sum())
     assert list(store.list_objects(Bucket.MODELS, "")) == [], "no version, no checkpoint"
 
-    monkeypatch.setattr(suspicions, "run_job", None)
+    monkeypatch.setattr(steps, "run_job", None)
     again = find_suspicions(store, chosen, NAME)
     assert (again.reused, again.suspicious) == (True, result.suspicious)
 
@@ -110,7 +111,7 @@ def test_planted_wrong_labels_come_first_and_a_second_call_trains_nothing(
 def test_a_fold_that_is_done_is_not_trained_again(
     store: Store, chosen: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lvbag.learn import run_suspicions
+    from lvbag.learn.suspicions import run_judging
 
     make_snapshot(store, NAME)
     trained: list[str] = []
@@ -122,9 +123,9 @@ def test_a_fold_that_is_done_is_not_trained_again(
         trained.append(job.training_key[-1])
         return model, None
 
-    monkeypatch.setattr(run_suspicions, "train", train)
+    monkeypatch.setattr(run_judging, "train", train)
     monkeypatch.setattr(
-        run_suspicions, "_answers", lambda network, pictures, view: answer[: len(pictures.snapshot.indices("val"))]
+        run_judging, "_answers", lambda network, pictures, view: answer[: len(pictures.snapshot.indices("val"))]
     )
     with pytest.raises(LearnError, match="killed"):
         find_suspicions(store, chosen, NAME)
@@ -170,7 +171,7 @@ def test_of_too_many_pictures_every_product_has_its_newest(store: Store, chosen:
 def test_what_cannot_be_judged_is_said_and_not_trained(
     store: Store, chosen: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suspicions, "run_job", None)
+    monkeypatch.setattr(steps, "run_job", None)
     make_snapshot(store, NAME, per_product=4)
     result = find_suspicions(store, chosen, NAME)
     assert (result.judged, result.asked) == (0, 0)
@@ -188,7 +189,7 @@ def test_a_network_that_knows_the_labels_or_nothing_is_refused(
     store: Store, chosen: Settings, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
 ) -> None:
     make_snapshot(store, NAME)
-    monkeypatch.setattr(suspicions, "load_classifier_recipe", lambda name: RECIPE.model_copy(update=changes))
+    monkeypatch.setattr(steps, "load_classifier_recipe", lambda name: RECIPE.model_copy(update=changes))
     with pytest.raises(LearnError, match=message):
         find_suspicions(store, chosen, NAME)
 

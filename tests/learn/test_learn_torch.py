@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvbag.learn.classifier_recipe import ClassifierAugment, ClassifierRecipe
+from lvbag.learn.classifier.recipe import ClassifierAugment, ClassifierRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.settings import TrainSettings
 
 torch = pytest.importorskip("torch")
 
-from lvbag.learn.augmenting import augment  # noqa: E402
+from lvbag.learn.classifier.augmenting import augment  # noqa: E402
 from lvbag.learn.devices import choose_device  # noqa: E402
 
 STILL = ClassifierAugment(scale=(1.0, 1.0), flip=False, colour_jitter=0.0, rotate_deg=0.0)
@@ -130,7 +130,7 @@ def recipe(**values: object) -> ClassifierRecipe:
 
 
 def test_logit_adjustment_makes_up_for_what_is_rare_and_nothing_else() -> None:
-    from lvbag.learn.objective import make_loss
+    from lvbag.learn.classifier.objective import make_loss
 
     counts, cpu = np.array([90, 9, 1]), torch.device("cpu")
     scores = torch.tensor([[1.0, 0.5, -0.2], [0.1, 0.3, 2.0]])
@@ -145,7 +145,7 @@ def test_logit_adjustment_makes_up_for_what_is_rare_and_nothing_else() -> None:
 
 
 def test_labels_are_smoothed_as_labels_and_as_shares() -> None:
-    from lvbag.learn.objective import make_loss
+    from lvbag.learn.classifier.objective import make_loss
 
     loss = make_loss(recipe(label_smoothing=0.2), np.array([1, 1, 1]), torch.device("cpu"))
     scores, targets = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1, 0])
@@ -156,7 +156,7 @@ def test_labels_are_smoothed_as_labels_and_as_shares() -> None:
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(0.4, 0.0), (0.0, 1.0)])
 def test_pictures_and_their_labels_are_mixed_in_pairs(mixup: float, cutmix: float) -> None:
-    from lvbag.learn.objective import make_mixing
+    from lvbag.learn.classifier.objective import make_mixing
 
     np.random.seed(3)
     pixels, labels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 16, 16).clone(), torch.tensor([0, 1, 2, 3])
@@ -169,7 +169,7 @@ def test_pictures_and_their_labels_are_mixed_in_pairs(mixup: float, cutmix: floa
 
 
 def test_the_last_epochs_are_not_mixed() -> None:
-    from lvbag.learn.objective import is_mixed
+    from lvbag.learn.classifier.objective import is_mixed
 
     chosen = recipe(epochs=10, mixup=0.2, unmixed=0.2)
     assert [is_mixed(chosen, epoch) for epoch in range(10)] == [True] * 8 + [False] * 2
@@ -180,7 +180,7 @@ def test_the_last_epochs_are_not_mixed() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_names_step_pictures_and_remedy() -> None:
-    from lvbag.learn.losses import Losses
+    from lvbag.learn.classifier.losses import Losses
 
     names = [f"{number:064x}" for number in range(40)]
     losses = Losses(recipe(learning_rate=5.0), names, steps=20, sum_=0.0)
@@ -196,7 +196,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_step_pictures_and
 
 
 def test_losses_are_summed_in_their_order_and_an_epoch_that_goes_on_keeps_its_sum() -> None:
-    from lvbag.learn.losses import Losses
+    from lvbag.learn.classifier.losses import Losses
 
     values = [float(value) for value in np.random.default_rng(0).random(20)]
     whole = Losses(recipe(), [], steps=20, sum_=0.0)

@@ -19,7 +19,7 @@ from lvbag.cli import app
 from lvbag.infer.in_use import detector_in_use, open_named
 from lvbag.labels import import_labels
 from lvbag.learn import LearnError, train_detector
-from lvbag.learn.detector_weights import NAMES, Source, class_rows, put_all_weights, put_weights, read_source
+from lvbag.learn.detector.weights import NAMES, Source, class_rows, put_all_weights, put_weights, read_source
 from lvbag.learn.weights import add_weights, fetch_weights
 from lvbag.registry import fetch_file, load_version
 from lvbag.registry.records import Champion
@@ -38,9 +38,9 @@ import pickle, sys, torch
 from pathlib import Path
 from ultralytics.nn.tasks import DetectionModel
 import ultralytics
-from lvbag.learn.detector_weights import read_source
+from lvbag.learn.detector.weights import read_source
 from lvbag.learn.errors import LearnError
-from lvbag.learn.yolo_folder import write_architecture
+from lvbag.learn.detector.yolo_folder import write_architecture
 folder = Path(sys.argv[1])
 torch.manual_seed(7)
 architecture = write_architecture(folder, Path(ultralytics.__file__).parent, "yolo11p")

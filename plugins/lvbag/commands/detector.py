@@ -41,7 +41,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
     """Measure a detector on every picture of a label set, and write nothing."""
-    from lvbag.learn.detector_trial import try_detector
+    from lvbag.learn.detector.trial import try_detector
 
     session = open_session()
     trial = try_detector(session.store, session.settings, detector, labels)

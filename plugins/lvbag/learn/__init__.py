@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from lvbag.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lvbag.learn.classifier import evaluate_classifiers, train_classifier
-    from lvbag.learn.detector import evaluate_detectors, train_detector
+    from lvbag.learn.classifier.steps import evaluate_classifiers, train_classifier
+    from lvbag.learn.detector.steps import evaluate_detectors, train_detector
     from lvbag.learn.errors import LearnError
-    from lvbag.learn.outliers import find_outliers
+    from lvbag.learn.outliers.steps import find_outliers
     from lvbag.learn.plan import enough_new
     from lvbag.learn.recipes import (
         ClassifierRecipe,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         load_detector_recipe,
     )
     from lvbag.learn.results import EvaluationResult, OutlierResult, Readiness, SuspicionResult, TrainingResult
-    from lvbag.learn.suspicions import find_suspicions
+    from lvbag.learn.suspicions.steps import find_suspicions
 
 _HOMES = {
     "ClassifierRecipe": "recipes",
@@ -33,14 +33,14 @@ _HOMES = {
     "SuspicionResult": "results",
     "TrainingResult": "results",
     "enough_new": "plan",
-    "evaluate_classifiers": "classifier",
-    "evaluate_detectors": "detector",
-    "find_outliers": "outliers",
-    "find_suspicions": "suspicions",
+    "evaluate_classifiers": "classifier.steps",
+    "evaluate_detectors": "detector.steps",
+    "find_outliers": "outliers.steps",
+    "find_suspicions": "suspicions.steps",
     "load_classifier_recipe": "recipes",
     "load_detector_recipe": "recipes",
-    "train_classifier": "classifier",
-    "train_detector": "detector",
+    "train_classifier": "classifier.steps",
+    "train_detector": "detector.steps",
 }
 
 __all__ = [

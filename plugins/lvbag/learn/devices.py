@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lvbag.learn.classifier_recipe import ClassifierRecipe
+from lvbag.learn.classifier.recipe import ClassifierRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.settings import TrainSettings
 

@@ -19,8 +19,8 @@ _DATA_CHARS, _DIGEST_CHARS = 40, 16
 """In the key of an evaluation, of which a name in the store may have 64."""
 
 MODULES = {
-    ModelKind.CLASSIFIER: "lvbag.learn.run_evaluate",
-    ModelKind.DETECTOR: "lvbag.learn.run_evaluate_detector",
+    ModelKind.CLASSIFIER: "lvbag.learn.classifier.run_evaluation",
+    ModelKind.DETECTOR: "lvbag.learn.detector.run_evaluation",
 }
 
 MEASURED: dict[ModelKind, tuple[str, ...]] = {ModelKind.CLASSIFIER: ("listings, products, calibration",)}

@@ -1,8 +1,8 @@
 """Run a training or an evaluation as a process of its own, and be its ears and its end.
 
-Airflow tasks must not fork or spawn torch; a fresh `python -m lvbag.learn.run_…` in a session of its own is safe, gives
-its memory back, and can be stopped. Its lines go to the log as they come, SIGTERM is passed on, and whatever ends this
-call ends the process with it.
+Airflow tasks must not fork or spawn torch; a fresh `python -m lvbag.learn.….run_…` in a session of its own is safe,
+gives its memory back, and can be stopped. Its lines go to the log as they come, SIGTERM is passed on, and whatever ends
+this call ends the process with it.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import yaml
 from pydantic import ValidationError
 
 from lvbag.errors import LvbagError
-from lvbag.learn.classifier_recipe import ClassifierRecipe
-from lvbag.learn.detector_recipe import DetectorRecipe
+from lvbag.learn.classifier.recipe import ClassifierRecipe
+from lvbag.learn.detector.recipe import DetectorRecipe
 from lvbag.settings import PROJECT_ROOT, config_dir
 
 __all__ = [

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from lvbag.learn.classifier_recipe import ClassifierRecipe
-from lvbag.learn.detector_recipe import NETWORKS, DetectorRecipe
+from lvbag.learn.classifier.recipe import ClassifierRecipe
+from lvbag.learn.detector.recipe import NETWORKS, DetectorRecipe
 from lvbag.learn.errors import LearnError
 from lvbag.learn.jobs import Start, WeightsJob
 from lvbag.learn.launch import run_job
@@ -148,7 +148,7 @@ def _pretrained_classifier(store: Store, settings: Settings, network: str) -> St
 
 def _from_outliers(store: Store, snapshot: str | None) -> Start:
     """The newest autoencoder up to the snapshot's night, so that a training that is repeated later finds the same."""
-    from lvbag.learn.outlier_records import newest_weights  # reads tables, which DAG files do not wait for
+    from lvbag.learn.outliers.records import newest_weights  # reads tables, which DAG files do not wait for
     from lvbag.outliers import WEIGHTS
 
     night = None if snapshot is None else night_of(snapshot)
@@ -194,7 +194,7 @@ def _bring_in(store: Store, settings: Settings, network: str, file: Path | None,
     def make(folder: Path, cache: Path) -> WeightsJob:
         return WeightsJob.asked(settings, folder, cache, network=network, file=file, image_side_px=side_px)
 
-    run_job("lvbag.learn.run_weights", settings, make)
+    run_job("lvbag.learn.detector.run_weights", settings, make)
     kept = load_weights(store, network)
     if kept is None:
         raise LearnError(f"weights of {network} were kept and are gone; bring them in again")
@@ -205,7 +205,7 @@ def _bring_in_classifier(store: Store, settings: Settings, network: str, file: P
     def make(folder: Path, cache: Path) -> WeightsJob:
         return WeightsJob.asked(settings, folder, cache, network=network, file=file, image_side_px=0)
 
-    run_job("lvbag.learn.run_classifier_weights", settings, make)
+    run_job("lvbag.learn.classifier.run_weights", settings, make)
     kept = load_classifier_weights(store, network)
     if kept is None:
         raise LearnError(f"weights of {network} were kept and are gone; bring them in again")

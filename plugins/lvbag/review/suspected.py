@@ -1,4 +1,4 @@
-"""Labels that networks doubt which have not seen them (`lvbag.learn.suspicions`)."""
+"""Labels that networks doubt which have not seen them (`lvbag.learn.suspicions.steps`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""A classifier from a snapshot to a version: its recipe, pictures, network, loop, figures and files."""
