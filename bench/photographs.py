@@ -120,7 +120,7 @@ def theirs(
         train_labels, test_labels = (data.labels[part] for part in rows.values())
         np.savez(f"{folder}/data.npz", train=train, test=test, train_labels=train_labels, test_labels=test_labels)
         command = [sys.executable, str(PEER), f"{folder}/data.npz", recipe["model"]]
-        command += [str(recipe["epochs"]), str(given.batch), str(given.threads // 2)]
+        command += [str(recipe["epochs"]), str(given.batch), str(given.threads // 2), str(given.seed)]
         peer = subprocess.Popen(
             command,
             env={**os.environ, "OMP_WAIT_POLICY": "passive"},
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes of the recipe")
     parser.add_argument("--batch", type=int, default=32, help="of the plain loop")
     parser.add_argument("--threads", type=int, default=2, help="of both together")
-    parser.add_argument("--seed", type=int, default=0, help="of ours")
+    parser.add_argument("--seed", type=int, default=0, help="of both")
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
     if not given.photos.is_dir():

@@ -1,6 +1,6 @@
 """A plain training loop as one writes it first: a timm network, SGD with Nesterov momentum, one cycle, flips, shifts.
 
-    python plain_loop.py data.npz MODEL EPOCHS BATCH THREADS
+    python plain_loop.py data.npz MODEL EPOCHS BATCH THREADS SEED
 
 `data.npz` holds `train` and `test`, uint8 of shape (n, side, side, 3), with `train_labels` and `test_labels`. Printed
 is one JSON object: seconds of the loop, and the answers to the test pictures.
@@ -22,9 +22,9 @@ RATE = 0.1
 
 
 def main() -> None:
-    path, name, epochs, batch, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+    path, name, epochs, batch, threads, seed = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
     torch.set_num_threads(threads)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     data = np.load(path)
     train, test = (torch.from_numpy(data[part]).permute(0, 3, 1, 2) for part in ("train", "test"))
     labels = torch.from_numpy(data["train_labels"])
