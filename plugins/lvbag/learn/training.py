@@ -58,7 +58,7 @@ def train(store: Store, settings: Settings, training: Training) -> TrainingResul
             **({"start": training.start} if training.start is not None else {}),
         )
 
-    run_job(f"lvbag.learn.run_{training.kind}", settings, make, _processes(settings, training.kind))
+    run_job(f"lvbag.learn.{training.kind}.run_training", settings, make, _processes(settings, training.kind))
     seconds = time.monotonic() - started
     log.info("train.done %s s=%.1f", named, seconds)
     return TrainingResult(version, False, seconds)
