@@ -49,7 +49,7 @@ test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-stack: $(READY) ## the production stack as processes, also broken in the middle of nights (needs PostgreSQL and Redis)
-	@$(BIN)/python -m pytest -m "slow or stack" tests/stack
+	@$(BIN)/python -m pytest -m stack tests/stack
 
 lint: $(READY) ## ruff, ruff format, mypy
 	@$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from lvbag.registry import list_history, list_versions
 from lvbag.settings import Settings
 from lvbag.store import Bucket, ModelKind, Store, StoreError, keys
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.stack]
 
 Begun = tuple[str, dict[str, set[str]]]
 SUCCESS = dict.fromkeys(CHAIN, "success")
@@ -82,7 +82,6 @@ def test_a_training_goes_to_the_worker_of_its_queue(stack: Stack) -> None:
     assert "crawl_shard" not in stack.log(GPU_WORKER)
 
 
-@pytest.mark.stack
 def test_that_night_goes_on_to_its_end_and_the_next_one_builds_on_it(stack: Stack, begun: Begun) -> None:
     stack.client().unpause("lvbag_curate")
     first = end_night(stack, begun)
