@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ class Quarantined(AirflowFailException):  # type: ignore[misc]
         self.nights = tuple(nights)
 
 
-class Notifier(BaseNotifier):  # type: ignore[misc]
+class Notifier(BaseNotifier, ABC):  # type: ignore[misc]
     """What all have in common; each says which events it may tell and makes its messages."""
 
     events: tuple[Event, ...] = ()
@@ -69,9 +70,9 @@ class Notifier(BaseNotifier):  # type: ignore[misc]
         """The same in a triggerer, whose other work must not wait."""
         await asyncio.to_thread(self.notify, context)
 
+    @abstractmethod
     def messages(self, context: Context, settings: NotifySettings) -> list[Message]:
         """What there is to tell, of the events that are wanted."""
-        raise NotImplementedError
 
 
 class TellFailed(Notifier):
