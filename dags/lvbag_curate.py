@@ -16,7 +16,8 @@ row with the reason why it was kept or refused. A new snapshot sends the asset e
 `lvbag_train`; when the same content stands already, `announce` is skipped and nobody trains.
 
 **By hand:** *Trigger* and name a night, or leave it empty for the newest one that was crawled. Running a night again
-leaves the same objects.
+leaves the same objects. While this DAG is paused Airflow keeps no events for it: curate the nights that were crawled
+meanwhile by hand, each by its name.
 
 **Without a detector champion** photos pass uncropped, and the report says so. Import labels and run
 `lvbag_train_detector`, which has these nights cleaned again.

@@ -84,6 +84,7 @@ def test_a_training_goes_to_the_worker_of_its_queue(stack: Stack) -> None:
 
 def test_that_night_goes_on_to_its_end_and_the_next_one_builds_on_it(stack: Stack, begun: Begun) -> None:
     stack.client().unpause("lvbag_curate")
+    stack.client().emit_asset_event("listings", {"night": NIGHTS[0].isoformat()})  # none waits for a paused DAG
     first = end_night(stack, begun)
     assert first.states == SUCCESS, why(stack, first)
     second = run_night(stack, NIGHTS[1], market_night=2)
