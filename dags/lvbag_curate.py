@@ -16,8 +16,8 @@ row with the reason why it was kept or refused. A new snapshot sends the asset e
 `lvbag_train`; when the same content stands already, `announce` is skipped and nobody trains.
 
 **By hand:** *Trigger* and name a night, or leave it empty for the newest one that was crawled. Running a night again
-leaves the same objects. While this DAG is paused Airflow keeps no events for it: curate the nights that were crawled
-meanwhile by hand, each by its name.
+leaves the same objects. While this DAG is paused Airflow keeps no events for it: the next run that names no night
+curates what was crawled meanwhile first, in order.
 
 **Without a detector champion** photos pass uncropped, and the report says so. Import labels and run
 `lvbag_train_detector`, which has these nights cleaned again.
@@ -71,9 +71,14 @@ def lvbag_curate() -> None:
 
 @task
 def which_nights() -> list[str]:
-    """Which nights to curate: of the parameter, of the events, else the newest one."""
+    """Which nights to curate: that of the parameter; else those of the events or the newest, and whatever waits."""
+    from lvbag import curate
+
+    run = context.current()
     store, _ = context.open_store(StoreRole.CURATOR)
-    nights = context.nights_of(context.current(), LISTINGS.name, context.newest_crawled(store))
+    nights = context.nights_of(run, LISTINGS.name, context.newest_crawled(store))
+    if not run.params["night"]:
+        nights = curate.with_waiting(store, nights)
     log.info("nights to curate: %s", ", ".join(as_text(nights)))
     return as_text(nights)
 

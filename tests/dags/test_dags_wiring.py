@@ -339,6 +339,24 @@ def test_of_several_nights_that_wait_all_but_the_last_are_curated_whole_and_in_o
     assert [call.args[2].isoformat() for call in whole.call_args_list] == ["2026-11-20", "2026-11-21"]
 
 
+def test_nights_that_were_crawled_while_curation_was_paused_come_before_the_newest(
+    dagbag: Any, fake: Fake, store: Store
+) -> None:
+    fakes = curate_fakes(fake)
+    whole = fake(lvbag.curate, "curate_night", [])
+    for days_ago in range(4):
+        store.put_json(keys.night_manifest(NIGHT - dt.timedelta(days=days_ago)), {"changed": days_ago != 1})
+    store.put(keys.stage(NIGHT - dt.timedelta(days=3), "exact"), b"a table")
+
+    state, _, _ = run_dag(dagbag, "lvbag_curate", {"night": None})
+    waited = [call.args[2].isoformat() for call in whole.call_args_list]
+    run_dag(dagbag, "lvbag_curate", CONF)
+
+    assert (state, waited) == ("success", ["2026-11-20"])
+    assert len(whole.call_args_list) == 1, "a night that is named takes none along"
+    assert [call.args[2] for call in fakes["mark_exact"].call_args_list] == [NIGHT, NIGHT]
+
+
 def test_a_night_without_a_photo_to_clean_still_gets_its_snapshot_and_report(dagbag: Any, fake: Fake) -> None:
     fakes = curate_fakes(fake, changed=False, parts=())
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lvbag.curate.snapshots.straddle import check_snapshot
     from lvbag.curate.validation.statistics import quarantined_sources
     from lvbag.curate.validation.validate import validate_night
+    from lvbag.curate.waiting import closed_nights, with_waiting
     from lvbag.curate.whole import curate_night, reclean_all
 
 _HOMES = {
@@ -55,6 +56,7 @@ _HOMES = {
     "build_snapshot": "snapshots.snapshot",
     "check_snapshot": "snapshots.straddle",
     "clean_part": "clean",
+    "closed_nights": "waiting",
     "compare_again": "reclean",
     "curate_night": "whole",
     "diff_snapshots": "snapshots.diff",
@@ -72,6 +74,7 @@ _HOMES = {
     "reclean_part": "reclean",
     "report_night": "reports.report",
     "validate_night": "validation.validate",
+    "with_waiting": "waiting",
     "write_snapshot": "snapshots.snapshot",
 }
 
@@ -89,6 +92,7 @@ __all__ = [
     "build_snapshot",
     "check_snapshot",
     "clean_part",
+    "closed_nights",
     "compare_again",
     "curate_night",
     "diff_snapshots",
@@ -106,6 +110,7 @@ __all__ = [
     "reclean_part",
     "report_night",
     "validate_night",
+    "with_waiting",
     "write_snapshot",
 ]
 

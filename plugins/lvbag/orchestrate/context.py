@@ -114,11 +114,9 @@ def name_of(run: TaskRun, parameter: str, asset: str, newest: str | None, remedy
 
 def newest_crawled(store: Store) -> dt.date | None:
     """The last night that was closed."""
-    from lvbag.store import Bucket, keys
+    from lvbag import curate
 
-    names = [info.ref.key for info in store.list_objects(Bucket.RAW, keys.night_manifest_prefix())]
-    nights = [key.split("night=", 1)[1].split("/", 1)[0] for key in names if "night=" in key]
-    return parse_night(max(nights)) if nights else None
+    return max(curate.closed_nights(store), default=None)
 
 
 def plain(value: Any) -> Any:

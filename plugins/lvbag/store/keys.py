@@ -208,9 +208,14 @@ def all_stages_prefix() -> str:
     return "stages/"
 
 
+def stages_prefix(night: dt.date) -> str:
+    """The tables between the steps of a night, in the curated bucket."""
+    return f"{all_stages_prefix()}{_night(night)}/"
+
+
 def stage(night: dt.date, name: str) -> Ref:
     """A table between two steps of curation: `exact`, `near` or `validate` (`schemas.STAGES`)."""
-    return Ref(Bucket.CURATED, f"stages/{_night(night)}/{_name(name)}.parquet")
+    return Ref(Bucket.CURATED, f"{stages_prefix(night)}{_name(name)}.parquet")
 
 
 def cleaned(night: dt.date, part: int) -> Ref:
@@ -220,7 +225,7 @@ def cleaned(night: dt.date, part: int) -> Ref:
 
 def cleaned_prefix(night: dt.date) -> str:
     """All cleaned parts of a night, in the curated bucket."""
-    return f"stages/{_night(night)}/clean/"
+    return f"{stages_prefix(night)}clean/"
 
 
 def statistics(night: dt.date) -> Ref:
