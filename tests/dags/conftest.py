@@ -53,13 +53,16 @@ def airflow_database(airflow_home: Path) -> None:
 
 @pytest.fixture(scope="session")
 def dagbag(airflow_database: None) -> Any:
+    import airflow.dag_processing.dagbag as reading
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag
     from airflow.models.pool import Pool
 
     DagBundlesManager().sync_bundles_to_db()
     Pool.create_or_update_pool("gpu", slots=1, description="", include_deferred=False)
-    return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
+    bag = reading.DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
+    reading.sync_bag_to_db(bag, "dags-folder", None)
+    reading.sync_bag_to_db(bag, "dags-folder", None)
+    return bag
 
 
 @pytest.fixture(scope="session")

@@ -75,11 +75,17 @@ def run_dag(dagbag: Any, name: str, conf: dict[str, Any]) -> tuple[str, dict[str
     defaults = {parameter: dag.params.get_param(parameter).value for parameter in dag.params}
     deadline, dag.deadline = dag.deadline, None  # `test` of Airflow 3.3.2 cannot end a run that has one
     try:
-        run = dag.test(run_conf=conf)
+        with pytest.MonkeyPatch.context() as patch:
+            # for each run it reads all DAG files again and stores what is in them
+            patch.setattr("airflow.dag_processing.dagbag.BundleDagBag", lambda **_: dagbag)
+            patch.setattr("airflow.dag_processing.dagbag.sync_bag_to_db", lambda *_: None)
+            run = dag.test(run_conf=conf)
     finally:
         dag.deadline = deadline
-        for owner in (dag, *dag.tasks):
-            owner.params.update(defaults)  # `test` writes the run's values into the DAG and its tasks
+        for owner in (dag, *dag.tasks):  # `test` writes the run's values into the DAG and its tasks
+            own = {key: value for key, value in defaults.items() if key in owner.params}
+            # each change has all of them validated
+            owner.params.update({key: own[key] for key in own if owner.params.get_param(key).value != own[key]})
     states: dict[str, str] = {}
     for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.task_id, ti.map_index)):
         states[ti.task_id] = ",".join(filter(None, (states.get(ti.task_id), str(ti.state))))
