@@ -53,15 +53,14 @@ def airflow_database(airflow_home: Path) -> None:
 
 @pytest.fixture(scope="session")
 def dagbag(airflow_database: None) -> Any:
-    import airflow.dag_processing.dagbag as reading
     from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.models.pool import Pool
 
     DagBundlesManager().sync_bundles_to_db()
     Pool.create_or_update_pool("gpu", slots=1, description="", include_deferred=False)
-    bag = reading.DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
-    reading.sync_bag_to_db(bag, "dags-folder", None)
-    reading.sync_bag_to_db(bag, "dags-folder", None)
+    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
+    sync_bag_to_db(bag, "dags-folder", None)
     return bag
 
 
