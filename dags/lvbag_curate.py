@@ -17,7 +17,8 @@ row with the reason why it was kept or refused. A new snapshot sends the asset e
 
 **By hand:** *Trigger* and name a night, or leave it empty for the newest one that was crawled. Running a night again
 leaves the same objects. While this DAG is paused Airflow keeps no events for it: the next run that names no night
-curates what was crawled meanwhile first, in order.
+curates what was crawled meanwhile first, in order. When `catch_up` fails at one of these nights, mend what its log
+names and clear it, without `which_nights`, which takes a night that was begun for one that somebody looks after.
 
 **Without a detector champion** photos pass uncropped, and the report says so. Import labels and run
 `lvbag_train_detector`, which has these nights cleaned again.
